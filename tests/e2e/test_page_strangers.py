@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -26,7 +28,14 @@ from tests.savedmodels.affine import fill_affine
 from tests.savedmodels.classes import publish_kinds, publish_scores
 from tests.savedmodels.dtypes import publish_types
 from tests.savedmodels.graphs import save_graph
-from tests.savedmodels.page_extremes import CLASSES, FIELDS, MARKUP, publish_crowd, save_deep
+from tests.savedmodels.page_extremes import (
+    CLASSES,
+    FIELDS,
+    MARKUP,
+    publish_crowd,
+    save_deep,
+    save_pieces,
+)
 from tests.savedmodels.shapes import save_shapes
 from tests.savedmodels.unusual_signatures import odd_signatures
 from training.evaluation.calibration import Bin
@@ -37,6 +46,17 @@ BINS = [Bin(low, low + 0.25, 40, low + 0.2, low + 0.15) for low in (0.25, 0.5, 0
 AVAILABLE = {"version": "1", "state": "available", "reason": ""}
 SECOND = {**AVAILABLE, "version": "2"}
 ARRAY = list(range(1, 14))
+# Of a square that is white in the middle; of a file that is no picture.
+DROP = """async (place, isPicture) => {
+    const canvas = document.createElement("canvas");
+    canvas.width = canvas.height = 8;
+    canvas.getContext("2d").fillStyle = "#fff";
+    canvas.getContext("2d").fillRect(2, 2, 4, 4);
+    const dataTransfer = new DataTransfer();
+    const blob = isPicture ? await new Promise((done) => canvas.toBlob(done)) : new Blob(["text"]);
+    dataTransfer.items.add(new File([blob], isPicture ? "square.png" : "notes.pdf"));
+    place.dispatchEvent(new DragEvent("drop", { bubbles: true, dataTransfer }));
+}"""
 
 
 def fill_measured(directory: Path) -> None:
@@ -60,6 +80,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     publish_crowd(root)
     save_shapes(root / "shapes" / "1")
     save_deep(root / "deep" / "1")
+    save_pieces(root / "pieces" / "1")
     save_graph(root / "odd" / "1", odd_signatures)
     return root
 
@@ -184,6 +205,60 @@ def test_rows_that_depend_on_each_other_are_asked_one_at_a_time(
         rows = [each["instances"] for each in asked if each]
         assert len(rows) > 20
         assert {len(each) for each in rows} == {1}
+
+
+def test_an_answer_with_other_rows_than_the_input_is_shown_whole(
+    browser: Any, service: Service, tmp_path: Path
+) -> None:
+    """It is asked by columns once the service has said so, and the code does the same."""
+    with visit(browser, at(service, "pieces")) as page:
+        answer = first_answer(page)
+        box = page.get_by_role("textbox", name="text")
+        told = answered(page, lambda: box.fill("to be or"))
+        assert told["asked"] == {"inputs": {"text": ["to be or"]}}
+        answer.get_by_text('["to","be","or"]').wait_for()
+        answer.get_by_text(told["id"]).wait_for()
+        assert answer.locator(".verdict").inner_text() == "3"
+        told = answered(page, lambda: box.fill("word"))
+        # One row is a row as any other.
+        answer.get_by_text(told["id"]).wait_for()
+        assert answer.locator("dd").inner_text() == "word"
+        told = answered(page, lambda: box.fill("to be or not"))
+        answer.get_by_text(told["id"]).wait_for()
+        page.get_by_text("This request as code").click()
+        codes = {}
+        for title in ("curl", "JavaScript", "Python", "tritonclient"):
+            page.get_by_role("button", name=title, exact=True).click()
+            codes[title] = page.get_by_label(title, exact=True).inner_text()
+    for title, code in codes.items():
+        runner = {
+            "curl": ["sh", "-c", code],
+            "JavaScript": ["node", "--input-type=module", "--eval", code],
+        }.get(title, [sys.executable, "-c", code])
+        if shutil.which(runner[0]) is None:
+            continue
+        done = subprocess.run(
+            runner, capture_output=True, text=True, timeout=60, cwd=tmp_path, check=False
+        )
+        assert "not" in done.stdout, (title, code, done.stdout, done.stderr)
+
+
+def test_a_file_goes_to_the_picture_on_which_it_lands(browser: Any, service: Service) -> None:
+    with visit(browser, at(service, "pieces")) as page:
+        first_answer(page)
+        told = answered(page, page.get_by_role("radio", name="pictures").check)
+        assert told["answered"]["predictions"] == [{"l": 0, "r": 0}]
+        right = page.locator("[data-field=right] canvas")
+        told = answered(page, lambda: right.evaluate(DROP, True))
+        assert told["answered"]["predictions"] == [{"l": 0, "r": 0.25}]
+        # What is no picture takes nothing away, and the page says so.
+        page.locator("[data-field=right] .hint").evaluate(DROP, False)
+        said = page.locator("[data-field=right]").get_by_role("status")
+        said.get_by_text("notes.pdf is no picture that this browser can read.").wait_for()
+        told = answered(page, page.get_by_role("button", name="Predict").click)
+        assert told["answered"]["predictions"] == [{"l": 0, "r": 0.25}]
+        told = answered(page, lambda: page.locator("h1").evaluate(DROP, True))
+        assert told["answered"]["predictions"] == [{"l": 0.25, "r": 0.25}]
 
 
 def test_no_model_one_that_loads_and_a_hundred(browser: Any, service: Service) -> None:

@@ -1,4 +1,5 @@
-"""What a stranger may bring to the page: many fields, many classes, markup for names, deep arrays."""
+"""What a stranger may bring to the page: many fields, many classes, markup for names, deep arrays,
+answers with other rows than the input's, two pictures at once."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -48,6 +49,21 @@ class Deep(tf.Module):
         return {"total": tf.cumsum(x)}
 
 
+class Pieces(tf.Module):
+    """Gives a row for each word of a text, not for the text; and the mean of two pictures apart."""
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="text")])
+    def serve(self, text):
+        words = tf.strings.split(text).flat_values
+        return {"words": words, "count": tf.fill(tf.shape(text), tf.size(words))}
+
+    @tf.function(
+        input_signature=[tf.TensorSpec([None, 8, 8], tf.float32, name=n) for n in ("left", "right")]
+    )
+    def pictures(self, left, right):
+        return {n: tf.reduce_mean(each, axis=[1, 2]) for n, each in (("l", left), ("r", right))}
+
+
 def publish_crowd(root: Path) -> None:
     """Publish the model of 30 fields and 1,000 classes, whose names and words are markup."""
     inputs = tuple(
@@ -82,3 +98,9 @@ def save_deep(directory: Path) -> None:
     """Write the model of deep arrays; it brings no card."""
     model = Deep()
     save(directory, model, serving_default=model.serve, running=model.running)
+
+
+def save_pieces(directory: Path) -> None:
+    """Write the model of words and of two pictures; it brings no card."""
+    model = Pieces()
+    save(directory, model, serving_default=model.serve, pictures=model.pictures)

@@ -71,7 +71,7 @@ export const valuesView = (values) => el("dl.pairs", ...values.flatMap(({ field,
 	el("dt", { title: field.description }, titled(field)), el("dd", valueView(field, value))]));
 
 function valueView(field, value) {
-	const picture = Array.isArray(value) && field.picture;
+	const picture = Array.isArray(value) && value.length === field.picture?.size && field.picture;
 	if (picture || (value?.b64 && takesPictures(field))) {
 		const [canvas] = newCanvas(picture ? picture.size : 112);
 		if (picture) {

@@ -9,8 +9,8 @@ export const modelPath = (model, version) =>
 /** What the service has of a version for this page alone. */
 export const uiPath = (model, version) => `/ui/models/${encodeURIComponent(model)}/versions/${version}`;
 
-/** Ask for JSON; with a body, send that. `error` is the service's, or that it cannot be reached. @returns {Promise<Reply>} */
-export async function send(path, { method = "POST", body, headers } = /** @type {Sent} */ ({ method: "GET" })) {
+/** @type {Send} */
+export async function send(path, { method = "POST", body, headers } = { method: "GET" }) {
 	const response = await fetch(path, {
 		method, headers: withKey({ ...headers, ...(body ? { "Content-Type": "application/json" } : {}) }), body: body && stringify(body),
 	}).catch(() => null);
@@ -20,17 +20,25 @@ export async function send(path, { method = "POST", body, headers } = /** @type 
 	return { ok, value, error, details: value?.details || {}, header: (name) => response?.headers.get(name) || "" };
 }
 
-function requestBody(signature, name, rows) {
+const mapped = (row, of) => Object.fromEntries(Object.entries(row).map(of));
+
+function requestBody({ has_rows, is_whole }, name, rows) {
 	const named = name === "serving_default" ? {} : { signature_name: name };
-	return signature.has_rows ? { ...named, instances: rows } : { ...named, inputs: rows[0] };
+	const [inputs] = rows;
+	return { ...named, ...(is_whole ? { inputs: mapped(inputs, ([field, value]) => [field, [value]]) } : has_rows ? { instances: rows } : { inputs }) };
 }
 
-/** Ask a model. @returns {Promise<Answer>} */
-export async function predict({ model, version, name, signature }, rows) {
+/** @type {Predict} */
+export async function predict(target, rows) {
+	const { model, version, name, signature } = target;
 	const began = performance.now();
 	const { ok, value, error, details, header } = await send(`${modelPath(model, version)}:predict`, { body: requestBody(signature, name, rows) });
+	if (rows.length === 1 && error.includes("; send 'inputs'")) {
+		signature.is_whole = true;
+		return predict(target, rows);
+	}
 	return {
-		ok, error, details,
+		ok, error, details: signature.is_whole ? mapped(details, ([path, words]) => [path.replace("[0]", ""), words]) : details,
 		rows: ok ? readRows(signature, value) : [],
 		seconds: (performance.now() - began) / 1000,
 		version: header("X-Model-Version"),
@@ -38,12 +46,14 @@ export async function predict({ model, version, name, signature }, rows) {
 	};
 }
 
-function readRows({ outputs }, body) {
+function readRows({ outputs, is_whole }, body) {
 	const named = (values) => (outputs.length === 1 ? { [outputs[0].name]: values } : values);
-	return "predictions" in body ? body.predictions.map(named) : [named(body.outputs)];
+	if ("predictions" in body) return body.predictions.map(named);
+	const row = named(body.outputs);
+	return [is_whole ? mapped(row, ([name, value]) => [name, value.length === 1 ? value[0] : value]) : row];
 }
 
-/** Ask for many rows, in as many requests as the bounds demand; one by one where rows may depend on each other. @returns {Promise<Answer>} of all, or the first that failed */
+/** @type {PredictMany} */
 export async function predictMany(target, rows, bounds) {
 	const each = stringify(rows[0] ?? {}).length + 16;
 	const most = Math.max(1, Math.min(bounds.max_rows, Math.floor((bounds.max_body_bytes * 0.8) / each)));

@@ -6,7 +6,7 @@ const NAME = "understudy-api-key";
 
 const keyOf = () => sessionStorage.getItem(NAME) || "";
 
-/** The headers of a request, with the key where there is one. @param {Record<string, string>} headers */
+/** @type {WithKey} */
 export const withKey = (headers = {}) => (keyOf() ? { ...headers, "X-API-Key": keyOf() } : headers);
 
 /** A field for the key, or a button to forget it. @param {() => void} onchange */

@@ -41,7 +41,7 @@ function cellText(value) {
 	return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 }
 
-/** The value that a cell stands for: undefined where it is to be left out; what does not fit stays text, and is refused. */
+/** @type {CellValue} */
 export function cellValue(field, cell) {
 	const text = (cell ?? "").trim();
 	if (text === "" && (field.nullable || field.has_default)) return field.has_default ? undefined : null;

@@ -13,7 +13,7 @@ export class Editor {
 	/** @type {any[]} the controls, one for each field */
 	inputs = [];
 
-	/** @param {Version} version @param {() => void} onchange is called when the input is another */
+	/** @param {Version} version @param {() => void} onchange */
 	constructor(version, onchange) {
 		this.version = version;
 		this.onchange = onchange;
@@ -129,7 +129,7 @@ export class Editor {
 /** whether all that a signature takes is a picture's file */
 export const takesFiles = ({ inputs }) => inputs.length === 1 && takesPictures(inputs[0]);
 
-/** Sort messages by the field that their path names; others are under "". @param {Outcome} outcome @returns {Map<string, string[]>} */
+/** @type {ProblemsByField} */
 export function problemsByField({ ok, error, details }, names) {
 	const found = new Map();
 	const entries = Object.entries(details);

@@ -5,7 +5,7 @@ const exact = (text, value) => (/^\s*-?\d{16,}\s*$/.test(text) ? BigInt(text) : 
 /** Browsers that do not tell how a number is written round it. */
 export const parse = (text) => JSON.parse(text, (_, value, context) => exact(context?.source, value));
 
-/** A value as JSON.stringify takes it. Where a browser cannot write a BigInt, it is text, which the service refuses. */
+/** As JSON.stringify takes it. Where a browser cannot write a BigInt, it is text, which the service refuses. */
 export const plain = (value) => (typeof value === "bigint" ? JSON.rawJSON?.(String(value)) ?? String(value) : value);
 
 export const stringify = (value, indent) => JSON.stringify(value, (_, each) => plain(each), indent);

@@ -1,10 +1,10 @@
 // One model: its figures, and the tabs.
 
-import { changes, el, newId, put, setText } from "./dom.js";
+import { changes, el, newId, pills, put, setText } from "./dom.js";
 import { send, uiPath } from "./api.js";
 import { Editor } from "./editor.js";
 import { between, figuresView, rounded } from "./figures.js";
-import { livePill, marks } from "./models_view.js";
+import { livePill } from "./models_view.js";
 import { auditsTab } from "./audits_tab.js";
 import { cardTab } from "./card_tab.js";
 import { compareTab } from "./compare_tab.js";
@@ -108,7 +108,7 @@ export class ModelView {
 		const { title, evaluation } = model;
 		document.title = `${title || this.name} · Understudy`;
 		setText(this.title, title || this.name);
-		put(this.about, title && el("code", this.name), livePill(model), ...marks(model));
+		put(this.about, title && el("code", this.name), livePill(model), ...pills(model.marks));
 		put(this.evaluation, ...(evaluation ? [rounded(evaluation.value), el("small", between(evaluation.low, evaluation.high))] : ["–"]));
 		setText(this.stored, model.events);
 		this.evaluation.title = evaluation?.name || "";

@@ -72,7 +72,7 @@ function modelItem(name) {
 		const others = model.versions.filter(({ version, state }) => version !== model.version && state !== "end");
 		put(about,
 			el("div.row.apart", el("h2", el("a", { href: `/models/${encodeURIComponent(name)}` }, model.title || name)), livePill(model)),
-			el("p.quiet", model.title && el("code", name), ...marks(model)),
+			el("p.quiet", model.title && el("code", name), ...pills(model.marks)),
 			model.evaluation && evaluationView(model.evaluation),
 			others.length > 0 && el("ul.versions", ...others.map((each) => stateOf(each, model))),
 			model.policy_problem && el("p.notice.warn", model.policy_problem));
@@ -86,10 +86,4 @@ export function livePill({ version, unloaded, versions }) {
 	if (unloaded) return pill("unloaded");
 	const isLoading = versions.some(({ state }) => !["failed", "end"].includes(state));
 	return isLoading ? pill("loading", "warn") : pill("does not serve", "bad");
-}
-
-/** What is special about a model's versions, as pills. */
-export function marks({ pinned, labels, rollout }) {
-	const named = Object.entries(labels).map(([label, version]) => `${label} → ${version}`);
-	return pills([pinned && "pinned", rollout?.words, ...named].filter(Boolean));
 }

@@ -10,7 +10,7 @@ const MOST_WORDS = 200;
 const CURVE_POINTS = 25;
 const MOST_CURVES = 40;
 
-/** Plan what to ask to explain an answer. @returns {Promise<Plan|null>} null where nothing can be varied; the first row is the input itself */
+/** @type {PlanFor} */
 export async function planFor(signature, row) {
 	if (!signature.has_rows) return null;
 	for (const field of signature.inputs) {
@@ -23,7 +23,7 @@ export async function planFor(signature, row) {
 	return oneAtATime(signature, row);
 }
 
-/** The edges of patches across a picture, which overlap by half of each: left to right, line by line. @returns {any[]} */
+/** @type {Patches} */
 function patches(size, across) {
 	const ends = (i) => [Math.max(0, Math.floor(((i - 0.5) * size) / across)), Math.min(size, Math.ceil(((i + 1.5) * size) / across))];
 	return Array.from({ length: across * across }, (_, i) => [...ends(Math.floor(i / across)), ...ends(i % across)]);

@@ -20,7 +20,7 @@ function difference(before, after) {
 	return total;
 }
 
-/** Estimate a quantile of a histogram, evenly spread within its bucket. In the bounds' unit; null of nothing. */
+/** @type {Quantile} */
 export function quantile(counts, bounds, share) {
 	const rank = share * counts.reduce((sum, count) => sum + count, 0);
 	let seen = 0;

@@ -10,9 +10,9 @@ export function snippetsView(model) {
 	let chosen = 0;
 
 	async function fill() {
-		const { name, version } = model.target();
+		const { name, version, signature } = model.target();
 		const row = await model.editor.read();
-		const body = { signature: name, row, origin: location.origin, is_pinned: Boolean(version) };
+		const body = { signature: name, row, origin: location.origin, is_pinned: Boolean(version), is_whole: Boolean(signature.is_whole) };
 		const { ok, value, error } = await send(`${uiPath(model.name, model.version.version)}/code`, { body });
 		if (ok) show(value);
 		else put(place, el("p.problem", error));

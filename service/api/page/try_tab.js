@@ -22,7 +22,7 @@ export function tryTab(model) {
 			put(answers, el("p.quiet", answer.error));
 			return announce(answer.error);
 		}
-		put(answers, answerView(target.signature, answer, example?.truth), model.known.events && correctionView(model.name, target.signature, answer));
+		put(answers, answerView(target.signature, answer, example?.truth), model.known.events && !target.signature.is_whole && correctionView(model.name, target.signature, answer));
 		announce(`${inWords(readOutputs(target.signature, answer.rows[0]))}, version ${answer.version}`);
 		code.refresh();
 	});

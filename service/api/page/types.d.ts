@@ -46,6 +46,8 @@ interface Signature {
   /** Whether a request may hold several instances. */
   has_rows: boolean;
   rows_independent: boolean;
+  /** Whether the service has said that an answer's rows are not the input's: requests then have columns of one row. */
+  is_whole: boolean | undefined;
 }
 
 /** A golden example. */
@@ -157,6 +159,36 @@ interface Reply extends Outcome {
   /** Returns a header of the response; empty where it has none. */
   header: (name: string) => string;
 }
+
+/** Asks for JSON; with a body, sends that. `error` is the service's, or that it cannot be reached. */
+type Send = (path: string, sent?: Sent) => Promise<Reply>;
+
+/** Asks a model. */
+type Predict = (target: Target, rows: Row[]) => Promise<Answer>;
+
+/**
+ * Asks for many rows, in as many requests as the bounds demand; one by one where rows may depend on each
+ * other. Returns the answer to all, or the first that failed.
+ */
+type PredictMany = (target: Target, rows: Row[], bounds: { max_rows: number; max_body_bytes: number }) => Promise<Answer>;
+
+/** Returns the headers of a request, with the key where there is one. */
+type WithKey = (headers?: Record<string, string>) => Record<string, string>;
+
+/** Estimates a quantile of a histogram, evenly spread within its bucket. In the bounds' unit; null of nothing. */
+type Quantile = (counts: number[], bounds: number[], share: number) => number | null;
+
+/** Returns the edges of patches across a picture, which overlap by half of each: left to right, line by line. */
+type Patches = (size: number, across: number) => any[];
+
+/** Plans what to ask to explain an answer; null where nothing can be varied. The first row is the input itself. */
+type PlanFor = (signature: Signature, row: Row) => Promise<Plan | null>;
+
+/** Returns the value that a cell stands for: undefined where it is to be left out; what does not fit stays text, and is refused. */
+type CellValue = (field: Field, cell: string | undefined) => any;
+
+/** Sorts messages by the field that their path names; others are under "". */
+type ProblemsByField = (outcome: Outcome, names: string[]) => Map<string, string[]>;
 
 /** A line of many inputs, and what became of it. */
 interface Line {

@@ -36,6 +36,8 @@ class CodeRequest:
         signature: what is called.
         row: inputs by name, as JSON values.
         needs_key: whether the service asks for an API key.
+        is_whole: whether the answer has other rows than the input, though that comes in rows: then
+            it is sent as columns, of one row each.
     """
 
     origin: str
@@ -44,6 +46,17 @@ class CodeRequest:
     signature: Signature
     row: dict[str, Any]
     needs_key: bool
+    is_whole: bool = False
+
+    @property
+    def inputs(self) -> dict[str, Any]:
+        """The columns, where the request has columns."""
+        return {name: [each] for name, each in self.row.items()} if self.is_whole else self.row
+
+    @property
+    def is_by_rows(self) -> bool:
+        """Whether it is a request by rows (``instances``), not by columns."""
+        return self.signature.has_rows and not self.is_whole
 
     @property
     def url(self) -> str:
@@ -56,7 +69,7 @@ class CodeRequest:
         """The body, as TensorFlow Serving's clients send it."""
         name = self.signature.name
         named = {} if name == DEFAULT_SIGNATURE else {"signature_name": name}
-        rows = {"instances": [self.row]} if self.signature.has_rows else {"inputs": self.row}
+        rows = {"instances": [self.row]} if self.is_by_rows else {"inputs": self.inputs}
         return named | rows
 
     @property
@@ -87,8 +100,9 @@ def code_samples(asked: CodeRequest) -> list[dict[str, str]]:
 def _curl(asked: CodeRequest) -> str:
     inputs = asked.signature.inputs
     key = '-H "X-API-Key: $API_KEY" ' if asked.needs_key else ""
-    if len(inputs) == 1 and any(each.startswith("image/") for each in inputs[0].content_types):
-        kind = shlex.quote(f"Content-Type: {inputs[0].content_types[0]}")
+    kinds = [kind for each in inputs for kind in each.content_types if kind.startswith("image/")]
+    if len(inputs) == 1 and kinds and not asked.is_whole:
+        kind = shlex.quote(f"Content-Type: {kinds[0]}")
         sent, url = f"-H {kind} --data-binary @picture.png", asked.url
         if asked.signature.name != DEFAULT_SIGNATURE:
             # Another signature may take pictures as well.
@@ -157,7 +171,7 @@ def _tritonclient(asked: CodeRequest) -> str:
     modules = {"base64": needs_base64, "json": asked.is_long, "os": asked.needs_key}
     imports = [f"import {name}" for name, is_needed in modules.items() if is_needed]
     if asked.is_long:
-        part = '["instances"][0]' if signature.has_rows else '["inputs"]'
+        part = '["instances"][0]' if asked.is_by_rows else '["inputs"]'
         # As bytes: what a text file is encoded in depends on the machine.
         reading = f'with open("request.json", "rb") as file:\n    values = json.load(file){part}'
         lines.insert(0, reading)
@@ -190,7 +204,7 @@ def _tritonclient(asked: CodeRequest) -> str:
 
 def _tensor(asked: CodeRequest, field: Field) -> list[str]:
     """Return the lines that make one input."""
-    value = asked.row[field.name]
+    value = asked.inputs[field.name]
     if asked.is_long:
         written = f"values[{_json(field.name)}]"
         if _is_bytes(value):
@@ -199,7 +213,7 @@ def _tensor(asked: CodeRequest, field: Field) -> list[str]:
             written = f"decoded({written})"
     else:
         written = "np.nan" if value is None else _literal(value)
-    array = f"[{written}]" if asked.signature.has_rows else written
+    array = f"[{written}]" if asked.is_by_rows else written
     kind = _NUMPY_TYPES.get(field.dtype, field.dtype)
     datatype = _DATATYPES.get(field.dtype, field.dtype.upper().replace("FLOAT", "FP"))
     return [

@@ -114,16 +114,23 @@ def conditional(value: Any) -> FlaskResponse:
 
 
 def _model(lifecycle: Lifecycle, name: str, times: Mapping[str, RequestTimes]) -> dict[str, Any]:
-    policy = lifecycle.policy(name)
+    policy, labels = lifecycle.policy(name), dict(lifecycle.labels(name))
+    trial = _trial(policy.rollout)
     shown: dict[str, Any] = {
         "name": name,
         "title": "",
         "version": None,
         "evaluation": None,
-        "labels": dict(lifecycle.labels(name)),
+        "labels": labels,
         "pinned": policy.pinned,
+        # What is special about its versions.
+        "marks": [
+            *(["pinned"] if policy.pinned else []),
+            *([trial["words"]] if trial is not None else []),
+            *(f"{label} → {version}" for label, version in labels.items()),
+        ],
         "unloaded": policy.unloaded,
-        "rollout": _trial(policy.rollout),
+        "rollout": trial,
         "policy": lifecycle.policy_problem(name) or _in_words(policy),
         "policy_problem": lifecycle.policy_problem(name),
         "versions": [

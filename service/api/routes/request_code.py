@@ -14,9 +14,10 @@ from service.settings.settings import Settings
 
 _EXPECTED = (
     'Expected {"signature": <name>, "row": {<input>: <value>, ...}, "origin": <scheme and host>, '
-    '"is_pinned": <whether the path names the version>}.'
+    '"is_pinned": <whether the path names the version>, '
+    '"is_whole": <whether the answer has other rows than the input>}.'
 )
-_KINDS = {"signature": str, "row": dict, "origin": str, "is_pinned": bool}
+_KINDS = {"signature": str, "row": dict, "origin": str, "is_pinned": bool, "is_whole": bool}
 
 
 def code_routes(lifecycle: Lifecycle, settings: Settings) -> Blueprint:
@@ -46,6 +47,7 @@ def code_routes(lifecycle: Lifecycle, settings: Settings) -> Blueprint:
             signature,
             value["row"],
             settings.keys_file is not None,
+            value["is_whole"],
         )
         return {"samples": code_samples(asked), "body": asked.text}
 

@@ -1,6 +1,7 @@
 """A request as code: each sample is run by the browser's tests; here is what it depends on."""
 
 import ast
+import base64
 import shlex
 from dataclasses import replace
 from pathlib import Path
@@ -39,6 +40,23 @@ def a_request(**changed: Any) -> CodeRequest:
 
 def codes(asked: CodeRequest) -> dict[str, str]:
     return {each["title"]: each["code"] for each in code_samples(asked)}
+
+
+def _client_that_keeps(sent: list[Any]) -> type:
+    """Return a client of Triton that sends nothing."""
+
+    class Client:
+        def __init__(self, server: str) -> None:
+            assert ORIGIN.endswith(server)
+
+        def infer(self, model: str, inputs: list[Any]) -> Any:
+            sent.extend(inputs)
+            return self
+
+        def get_response(self) -> Any:
+            return {"outputs": []}
+
+    return Client
 
 
 def test_no_sample_speaks_of_a_key_unless_there_is_one() -> None:
@@ -94,19 +112,7 @@ def test_tritonclient_sends_what_is_in_lists(
         row={"texts": [[text, {"b64": "/w=="}], ["", {"b64": ""}]], "brain": [1.5, -2.0]},
     )
     sent: list[Any] = []
-
-    class Client:
-        def __init__(self, server: str) -> None:
-            assert ORIGIN.endswith(server)
-
-        def infer(self, model: str, inputs: list[Any]) -> Any:
-            sent.extend(inputs)
-            return self
-
-        def get_response(self) -> Any:
-            return {"outputs": []}
-
-    monkeypatch.setattr(triton, "InferenceServerClient", Client)
+    monkeypatch.setattr(triton, "InferenceServerClient", _client_that_keeps(sent))
     monkeypatch.chdir(tmp_path)
     Path("request.json").write_text(asked.text)
     assert asked.is_long is (text != "text")
@@ -125,7 +131,8 @@ def test_the_route_says_what_it_expects(make_app: MakeApp, tmp_path: Path) -> No
     publish_affine(tmp_path / "models")
     client = make_app().test_client()
     path = "/ui/models/affine/versions/1/code"
-    asked = {"signature": "serving_default", "row": ROW, "origin": ORIGIN, "is_pinned": False}
+    flags = {"is_pinned": False, "is_whole": False}
+    asked = {"signature": "serving_default", "row": ROW, "origin": ORIGIN, **flags}
     for body in ({}, [], {**asked, "row": []}, {**asked, "more": 1}):
         answer = client.post(path, json=body)
         assert answer.status_code == 400
@@ -133,6 +140,37 @@ def test_the_route_says_what_it_expects(make_app: MakeApp, tmp_path: Path) -> No
     titles = [each["title"] for each in client.post(path, json=asked).get_json()["samples"]]
     assert titles == ["curl", "Python", "JavaScript", "tritonclient"]
     assert client.post(path, json={**asked, "signature": "none"}).status_code == 404
+
+
+def test_a_picture_is_sent_as_a_picture() -> None:
+    kinds = ("application/pdf", "image/png")
+    document = Field(name="p", dtype="string", shape=(None,), content_types=kinds)
+    signature = Signature("serving_default", (document,), ())
+    asked = a_request(signature=signature, row={"p": {"b64": "QQ=="}})
+    assert "Content-Type: image/png" in shlex.split(codes(asked)["curl"])
+    # A plain body is one by rows.
+    whole = codes(replace(asked, is_whole=True))["curl"]
+    assert '{"inputs":{"p":[{"b64":"QQ=="}]}}' in shlex.split(whole)
+
+
+@pytest.mark.parametrize("text", ["text", "text" * 1000])
+def test_columns_of_one_row_are_sent_as_such(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str
+) -> None:
+    row = {"x": [1.0, 2.0], "text": {"b64": base64.b64encode(text.encode()).decode()}}
+    asked = a_request(row=row, is_whole=True)
+    columns = {name: [value] for name, value in row.items()}
+    assert asked.body == {"inputs": columns}
+    for made in codes(asked).values():
+        assert "instances" not in made
+    sent: list[Any] = []
+    triton = pytest.importorskip("tritonclient.http")
+    monkeypatch.setattr(triton, "InferenceServerClient", _client_that_keeps(sent))
+    monkeypatch.chdir(tmp_path)
+    Path("request.json").write_text(asked.text)
+    exec(codes(asked)["tritonclient"], {})
+    assert [each.shape() for each in sent] == [(1, 2), (1,)]
+    assert bytes(sent[1]._get_binary_data())[4:] == text.encode()
 
 
 def test_javascript_rounds_nothing() -> None:
