@@ -156,6 +156,17 @@ def test_tabs_by_keyboard(browser: Any, service: Service) -> None:
             assert page.get_by_role("tab", selected=True).get_attribute("id") == f"tab-{tab}"
 
 
+def test_who_skips_to_the_content_keeps_what_is_there(browser: Any, service: Service) -> None:
+    with visit(browser, at(service, "sentiment", "why")) as page:
+        box = page.get_by_role("textbox")
+        box.fill("typed")
+        page.locator(".skip").press("Enter")
+        assert page.evaluate("document.activeElement.id") == "main"
+        assert box.input_value() == "typed"
+        assert page.get_by_role("tab", selected=True).get_attribute("id") == "tab-why"
+        assert page.url == at(service, "sentiment", "why")
+
+
 def test_it_polls_cheaply_and_says_when_nothing_answers(browser: Any, service: Service) -> None:
     with visit(browser, service.url, may_fail=True) as page:
         page.wait_for_selector("[data-model]")

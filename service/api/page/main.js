@@ -31,15 +31,19 @@ function follow(event) {
 	const url = new URL(link.href);
 	if (url.origin !== location.origin || !/^\/($|models\/)/.test(url.pathname)) return;
 	event.preventDefault();
-	history.pushState(null, "", url.pathname);
-	show();
+	// To the content it is one page.
+	if (!url.hash) {
+		history.pushState(null, "", url.pathname);
+		show();
+	}
 	main.focus();
 	scrollTo(0, 0);
 }
 
-/** Hand dropped or pasted files to what takes them, wherever on the page they land. */
-function takeFiles(files) {
-	if (files?.length) document.querySelector(".takes-files")?.dispatchEvent(new CustomEvent("files", { detail: [...files] }));
+/** Hand dropped or pasted files to what takes them there, or first on the page. */
+function takeFiles(files, place) {
+	const taker = ".takes-files";
+	if (files?.length) (place.closest?.(taker) ?? document.querySelector(taker))?.dispatchEvent(new CustomEvent("files", { detail: [...files] }));
 }
 
 for (const type of ["dragover", "dragleave", "drop"]) {
@@ -48,11 +52,11 @@ for (const type of ["dragover", "dragleave", "drop"]) {
 		if (!types.includes("Files")) return;
 		event.preventDefault();
 		document.body.classList.toggle("dragging", type === "dragover");
-		if (type === "drop") takeFiles(files);
+		if (type === "drop") takeFiles(files, event.target);
 	});
 }
 // Spreadsheets put a picture beside the text that they copy.
-document.addEventListener("paste", (/** @type {any} */ event) => event.target.closest?.("input, textarea") || takeFiles(event.clipboardData?.files));
+document.addEventListener("paste", (/** @type {any} */ event) => event.target.closest?.("input, textarea") || takeFiles(event.clipboardData?.files, event.target));
 document.addEventListener("click", follow);
 addEventListener("popstate", show);
 overview.addEventListener("change", () => {

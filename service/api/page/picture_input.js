@@ -1,6 +1,6 @@
 // A picture: drawn, dropped, pasted, picked or photographed.
 
-import { announce, button, el, newId } from "./dom.js";
+import { announce, button, el, newId, setText } from "./dom.js";
 import { openCamera } from "./camera.js";
 import { filePicker } from "./file_input.js";
 import { asPng, clear, drawArray, drawFile, encoded, hasBrightEdge, invert, newCanvas, readArray } from "./pictures.js";
@@ -9,12 +9,14 @@ import { asPng, clear, drawArray, drawFile, encoded, hasBrightEdge, invert, newC
 const FILE_SIZE = 112;
 // As a share of the picture's width.
 const BRUSH = 0.09;
+const HINT = "Or drop or paste a picture here.";
 const INKS = { Draw: "#fff", Erase: "#000" };
 const STEPS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
 /** For a field of numbers, or of a file. */
 export function pictureInput({ name, dtype, picture }, context) {
 	const { change, handOver } = context;
+	const hint = el("p.hint", { role: "status" }, HINT);
 	/** what a file or an example holds, until somebody draws on it */
 	let exact;
 	let ink = INKS.Draw;
@@ -80,7 +82,13 @@ export function pictureInput({ name, dtype, picture }, context) {
 
 	async function take(file) {
 		if (!file || (picture && handOver?.(file))) return;
-		await drawFile(canvas, file);
+		const isDrawn = await drawFile(canvas, file);
+		setText(hint, isDrawn || !picture ? HINT : `${file.name} is no picture that this browser can read.`);
+		// Of a file the service says what is wrong.
+		if (!isDrawn) {
+			if (picture) return;
+			clear(canvas);
+		}
 		if (picture && picture.channels !== 3 && hasBrightEdge(canvas)) invert(canvas);
 		exact = picture ? null : await encoded(file);
 		change();
@@ -94,14 +102,14 @@ export function pictureInput({ name, dtype, picture }, context) {
 		el("div.tools", ...inks, button("Clear", () => redraw(clear)), button("Invert", () => redraw(invert))),
 		el("div.tools", filePicker("Choose a file…", ([file]) => take(file), { accept: "image/*" }),
 			navigator.mediaDevices && button("Camera", () => openCamera(element, take))),
-		el("p.hint", "Or drop or paste a picture here."));
+		hint);
 	clear(canvas);
 	return {
 		element, control: canvas, fallback: undefined, take,
 		read: () => exact || (picture ? readArray(canvas, picture, dtype.includes("int")) : asPng(canvas)),
 		write(value) {
 			if (picture) drawArray(canvas, value, picture);
-			else if (typeof value?.b64 === "string") drawFile(canvas, value);
+			else if (typeof value?.b64 === "string") drawFile(canvas, value).then((isDrawn) => isDrawn || clear(canvas));
 			exact = value;
 		},
 	};

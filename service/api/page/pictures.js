@@ -52,13 +52,12 @@ function drawFitting(canvas, picture) {
 	drawing.drawImage(picture, (size - width * scale) / 2, (size - height * scale) / 2, width * scale, height * scale);
 }
 
-/** Draw a file, or what requests have of it. Whether it is a picture; the service says what is wrong with another */
+/** Draw a file, or what requests have of it. Whether it is a picture */
 export async function drawFile(canvas, file) {
 	try {
 		drawFitting(canvas, await createImageBitmap(file.b64 ? new Blob([Uint8Array.from(atob(file.b64), (letter) => letter.charCodeAt(0))]) : file));
 		return true;
 	} catch {
-		clear(canvas);
 		return false;
 	}
 }
