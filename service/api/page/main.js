@@ -11,7 +11,11 @@ const overview = new Overview();
 const byId = (id) => document.getElementById(id);
 const [main, connection] = [byId("main"), byId("connection")];
 let view;
-const key = keyField(() => overview.poll());
+const key = keyField(() => {
+	// What was refused is asked again, as after an outage.
+	overview.reachable = false;
+	overview.poll();
+});
 connection.before(key);
 
 function show() {
