@@ -2,6 +2,8 @@
 
 import ast
 import importlib.util
+import json
+import logging
 import os
 import re
 import subprocess
@@ -15,6 +17,7 @@ from urllib.parse import unquote, urlsplit
 import click
 import pytest
 
+from service.monitoring.logs import JsonFormatter
 from service.settings.settings import Settings
 from understudy import commands
 from understudy.help import Command
@@ -39,6 +42,7 @@ FETCHED = {
 }
 # Files of the project as the documentation names them.
 PATH = re.compile(r"`((?:service|training|benchmarks|tests|tools|deploy|requirements)/[\w./-]+)`")
+LEVEL = re.compile(r'"level": "(\w+)"')
 DOCUMENT = re.compile(r"\b(docs/[\w/-]+\.md)(#[\w-]+)?")
 
 
@@ -211,7 +215,9 @@ def test_every_command_and_option_has_its_place(site: Path, pages: dict[Path, Pa
             assert help_text
             assert all(map(shows, options)), (name, options)
             assert shows(help_text), (name, help_text)
-        assert all(shows(f"understudy {line} # {words}") for line, words in command.examples.items())
+        assert all(
+            shows(f"understudy {line} # {words}") for line, words in command.examples.items()
+        )
 
 
 def test_the_endpoints_are_those_of_a_running_application(
@@ -278,6 +284,18 @@ def test_messages_that_troubleshooting_quotes_are_in_the_code() -> None:
     quoted = re.findall(r'"`([^`]+)`"', (DOCS / "troubleshooting.md").read_text())
     assert len(quoted) >= 20
     assert [text for text in quoted if not any(text in literal for literal in literals)] == []
+
+
+def test_lines_of_the_log_that_a_page_quotes_are_as_the_log_has_them() -> None:
+    written = {
+        level: json.loads(
+            JsonFormatter().format(logging.LogRecord("", level, "", 0, "", (), None))
+        )["level"]
+        for level in (logging.INFO, logging.WARNING, logging.ERROR)
+    }
+    quoted = [level for page in PAGES for level in LEVEL.findall(page.read_text())]
+    assert quoted
+    assert set(quoted) <= set(written.values())
 
 
 def test_anchors_of_the_readme_hold() -> None:
