@@ -215,6 +215,15 @@ def test_the_api_shows_whole_numbers_beyond_doubles(browser: Any, service: Servi
         form.get_by_text(f'"same": {BEYOND_DOUBLES}').wait_for()
 
 
+def test_the_api_says_why_it_cannot_be_shown(browser: Any, service: Service) -> None:
+    refused = {"error": "The worker is stopping.", "code": "UNAVAILABLE"}
+    with visit(browser, f"{service.url}/docs", may_fail=True) as page:
+        page.locator("#operations details").first.wait_for()
+        page.route("**/openapi.json", lambda route: route.fulfill(status=503, json=refused))
+        page.reload()
+        page.get_by_text("The document could not be read: The worker is stopping.").wait_for()
+
+
 def test_what_is_not_stored_cannot_be_corrected(browser: Any, service: Service) -> None:
     with visit(browser, at(service, "trial")) as page:
         settled(page)

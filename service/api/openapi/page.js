@@ -163,6 +163,13 @@ const show = (api) => {
   });
 };
 
-fetch("/openapi.json", { headers: withKey() }).then((response) => response.text()).then(parse).then(show).catch((error) => {
+const load = async () => {
+  const response = await fetch("/openapi.json", { headers: withKey() });
+  const value = parse(await response.text());
+  if (!response.ok) throw new Error(value.error);
+  show(value);
+};
+
+load().catch((error) => {
   document.getElementById("about").textContent = `The document could not be read: ${error.message}`;
 });
