@@ -244,6 +244,8 @@ def test_a_table_of_answers_with_errors_by_line(
         page.get_by_text(
             "The header lacks displacement, acceleration, model_year, origin"
         ).wait_for()
+        # What was answered before is not said of this file.
+        assert page.get_by_text("1 of 1 answered.").count() == 0
     with (tmp_path / "answers.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["where"] for row in rows] == ["line 2", "line 3", "line 5", "line 6"]

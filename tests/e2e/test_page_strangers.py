@@ -261,6 +261,14 @@ def test_a_file_goes_to_the_picture_on_which_it_lands(browser: Any, service: Ser
         assert told["answered"]["predictions"] == [{"l": 0.25, "r": 0.25}]
 
 
+def test_a_file_that_nobody_takes_is_named(browser: Any, service: Service) -> None:
+    with visit(browser, at(service, "measured", "table")) as page:
+        page.get_by_text("A CSV file needs a header").wait_for()
+        page.locator("h1").evaluate(DROP, False)
+        words = "notes.pdf is of a kind that the model does not take here."
+        page.get_by_role("alert").get_by_text(words).wait_for()
+
+
 def test_no_model_one_that_loads_and_a_hundred(browser: Any, service: Service) -> None:
     with visit(browser, service.url) as page:
         page.wait_for_selector("[data-model]")

@@ -67,7 +67,7 @@ export async function predictMany(target, rows, bounds) {
 	return /** @type {Answer} */ (whole);
 }
 
-/** Asks while somebody types or draws: the latest input, one at a time. @param {() => Promise<unknown>} ask */
+/** @type {MakeAsker} */
 export function asker(ask) {
 	let [timer, isRunning, isWanted] = [0, false, false];
 	async function now() {

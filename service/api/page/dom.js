@@ -58,7 +58,7 @@ const isThere = (value) => value !== null && value !== undefined && value !== fa
 /** Show children in place of what an element has. */
 export const put = (element, ...children) => element.replaceChildren(...children.filter(isThere));
 
-/** The same for what moves by itself: what was open stays so, and so does the focus. Buttons are known by their texts. */
+/** @type {Redraw} */
 export function redraw(element, ...children) {
 	const parts = () => [...element.querySelectorAll("summary,[tabindex],button")].map((part, i) =>
 		({ part, key: part.type ? part.textContent : i, isOpen: part.parentElement.open, hasFocus: part === document.activeElement }));

@@ -38,6 +38,8 @@ export class ModelView {
 	/** @type {any} */
 	editor = null;
 	choice;
+	/** @type {any} where the answers to many inputs are shown */
+	table;
 
 	constructor(overview, name) {
 		this.overview = overview;

@@ -19,9 +19,18 @@ export function tableTab(model) {
 	const forFiles = names.find((name) => takesFiles(signatures[name]));
 	const forRows = names.find((name) => signatures[name].has_rows && !signatures[name].inputs.some(takesPictures));
 	const fields = signatures[forRows]?.inputs || [];
-	const place = el("div");
-	const note = el("p.quiet", { role: "status" });
-	const bring = (files) => (/\.[ct]sv$/i.test(files[0].name) ? fromCsv(files) : fromFiles(files));
+	// Answers stay when other versions serve, or another tab is opened.
+	const { place, note } = (model.table ??= { place: el("div"), note: el("p.quiet", { role: "status" }) });
+	function refuse(words) {
+		note.textContent = "";
+		put(place, el("p.notice.bad", { role: "alert" }, words));
+	}
+	function bring(files) {
+		const [{ name }] = files;
+		const [taken, take] = /\.[ct]sv$/i.test(name) ? [forRows, fromCsv] : [forFiles, fromFiles];
+		if (taken) take(files);
+		else refuse(`${name} is of a kind that the model does not take here.`);
+	}
 	const element = el("div.paper.stack.takes-files", { onfiles: ({ detail }) => bring(detail) },
 		el("p", "Bring many inputs at once; the answers become a table that you can download.",
 			fields.length > 0 && el("span", " A CSV file needs a header with ", el("code", fields.map(({ name }) => name).join(", ")), ".")),
@@ -33,11 +42,11 @@ export function tableTab(model) {
 		note, place);
 
 	async function fromCsv([file]) {
-		if (!file || !forRows) return;
+		if (!file) return;
 		const { header, rows } = parseCsv(await file.text());
 		const missing = fields.filter(({ name, nullable, has_default }) => !header.includes(name) && !nullable && !has_default);
 		if (missing.length) {
-			return put(place, el("p.notice.bad", { role: "alert" }, `The header lacks ${missing.map(({ name }) => name).join(", ")}; it has ${header.join(", ")}.`));
+			return refuse(`The header lacks ${missing.map(({ name }) => name).join(", ")}; it has ${header.join(", ")}.`);
 		}
 		await run(forRows, file.name, CHUNK, rows.map(({ line, cells }) => {
 			const pairs = fields.map((field) => [field.name, cellValue(field, cells[header.indexOf(field.name)])]);
@@ -46,7 +55,7 @@ export function tableTab(model) {
 	}
 
 	async function fromFiles(files) {
-		if (!forFiles || !files.length) return;
+		if (!files.length) return;
 		await run(forFiles, "pictures", FILES_AT_ONCE, files.map((file) => ({ where: file.webkitRelativePath || file.name, file })));
 	}
 
@@ -76,7 +85,7 @@ export function tableTab(model) {
 	return { element };
 }
 
-/** Ask for lines; those that are refused get the service's words, and the others are asked without them. */
+/** @type {AnswerAll} */
 async function answerAll(target, lines) {
 	let left = lines;
 	while (left.length) {

@@ -172,6 +172,15 @@ type Predict = (target: Target, rows: Row[]) => Promise<Answer>;
  */
 type PredictMany = (target: Target, rows: Row[], bounds: { max_rows: number; max_body_bytes: number }) => Promise<Answer>;
 
+/** Does as `put` for what moves by itself: what was open stays so, and so does the focus. Buttons are known by their texts. */
+type Redraw = (element: any, ...children: any[]) => void;
+
+/** Asks for lines; those that are refused get the service's words, and the others are asked without them. */
+type AnswerAll = (target: Target, lines: any[]) => Promise<void>;
+
+/** Makes what asks while somebody types or draws: the latest input, one at a time. */
+type MakeAsker = (ask: () => Promise<unknown>) => { now: () => Promise<void>; soon: () => void };
+
 /** Returns the headers of a request, with the key where there is one. */
 type WithKey = (headers?: Record<string, string>) => Record<string, string>;
 
