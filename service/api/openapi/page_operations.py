@@ -36,6 +36,7 @@ _OVERVIEW = an_object(
                     "labels": by_name(WHOLE),
                     "pinned": FLAG,
                     "unloaded": FLAG,
+                    "marks": array(STRING),
                     "rollout": {"type": ["object", "null"]},
                     "events": {
                         **STRING,
@@ -74,7 +75,15 @@ _VERSION = an_object(
         "card": ANYTHING,
     }
 )
-_ASKED = an_object({"signature": STRING, "row": ANY_OBJECT, "origin": STRING, "is_pinned": FLAG})
+_ASKED = an_object(
+    {
+        "signature": STRING,
+        "row": ANY_OBJECT,
+        "origin": STRING,
+        "is_pinned": FLAG,
+        "is_whole": FLAG,
+    }
+)
 _SAMPLES = an_object(
     {
         "samples": array(an_object({"title": STRING, "code": STRING})),
