@@ -28,6 +28,8 @@ Send = Callable[[Message], Awaitable[None]]
 _CHUNKED = b"transfer-encoding"
 _LENGTH = b"content-length"
 _HOST = b"host"
+# Paths below a model whose answers wait for the event store.
+_OF_EVENTS = (":feedback", "/audits", "/drift")
 
 
 class DisconnectedError(Exception):
@@ -58,6 +60,8 @@ class Application:
         self._predictions: Predictions = flask.extensions["predictions"]
         wsgi: Any = flask.wsgi_app
         self._in_threads = WSGIMiddleware(wsgi, workers=settings.threads)
+        # Apart, so that an event store that does not answer holds up no probe.
+        self._in_threads_of_events = WSGIMiddleware(wsgi, workers=settings.threads)
         self._loop: PredictionLoop | None = None
 
     def predictions(self) -> PredictionLoop:
@@ -183,7 +187,9 @@ class Application:
 
         scope = {**scope, "headers": headers}
         self.predictions().observer.flush_counts()
-        await self._in_threads(scope, replay, send)  # type: ignore[arg-type]
+        of_events = scope["path"].endswith(_OF_EVENTS)
+        threads = self._in_threads_of_events if of_events else self._in_threads
+        await threads(scope, replay, send)  # type: ignore[arg-type]
 
     async def _predict(
         self,
