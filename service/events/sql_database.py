@@ -1,21 +1,30 @@
 """An event store in PostgreSQL, through SQLAlchemy."""
 
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import DataError, IntegrityError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from service.events.database import Parameters, Row, Transaction
 from service.events.errors import RecordError, StoreError
 
 # Any number, as long as all processes lock the same.
 _SCHEMA_LOCK = 7_370_461_993
-# Of seconds: a server that is gone must not keep a writer for the minutes that TCP takes.
-_CONNECT_S = 5
-_STATEMENT_MS = 30_000
+# A server that is gone must not keep a writer for the minutes that TCP takes: neither while it
+# connects, nor when what it sends is not acknowledged, nor while it waits for an answer.
+_OF_CONNECTIONS = {
+    "connect_timeout": 5,
+    "tcp_user_timeout": 10_000,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 2,
+}
+_STATEMENT_TIMEOUT = "-c statement_timeout=30s"
 
 
 class SqlDatabase:
@@ -33,15 +42,15 @@ class SqlDatabase:
             StoreError: the driver that the URL names is not installed.
         """
         self._url = url
+        # Why the last transaction could not reach the database, if it could not.
+        self._problem: str | None = None
+        self._trying = threading.Lock()
         try:
             self._engine = create_engine(
                 url,
                 # A connection that the server has closed is replaced before it is used.
                 pool_pre_ping=True,
-                connect_args={
-                    "connect_timeout": _CONNECT_S,
-                    "options": f"-c statement_timeout={_STATEMENT_MS}",
-                },
+                connect_args=_connect_arguments(url),
             )
         except (SQLAlchemyError, ImportError) as error:
             raise StoreError(f"{self.shown} cannot be used: {_first_line(error)}") from error
@@ -55,12 +64,35 @@ class SqlDatabase:
     def transaction(self) -> Iterator[Transaction]:
         """Begin a transaction that may write; an exception takes it back."""
         try:
-            with self._engine.begin() as connection:
+            with self._turn(), self._engine.begin() as connection:
                 yield _SqlTransaction(connection)
+                self._problem = None
         except (DataError, IntegrityError) as error:
             raise RecordError(f"{self.shown} refuses a record: {_first_line(error)}") from error
         except SQLAlchemyError as error:
-            raise StoreError(f"{self.shown} cannot be used: {_first_line(error)}") from error
+            problem = f"{self.shown} cannot be used: {_first_line(error)}"
+            if isinstance(error, (OperationalError, PoolTimeoutError)):
+                self._problem = problem
+            raise StoreError(problem) from error
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Let one thread at a time try while the database cannot be reached.
+
+        Each that tries waits for seconds, and the others would wait in a line that only grows.
+
+        Raises:
+            StoreError: another one is trying.
+        """
+        if (problem := self._problem) is None:
+            yield
+            return
+        if not self._trying.acquire(blocking=False):
+            raise StoreError(problem)
+        try:
+            yield
+        finally:
+            self._trying.release()
 
     def insert_new(self, table: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
         """Insert many rows, in a transaction of their own, but for keys that are there."""
@@ -104,6 +136,15 @@ class _SqlTransaction:
             f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({places}) ON CONFLICT DO NOTHING",
             [dict(zip(columns, row, strict=True)) for row in rows],
         )
+
+
+def _connect_arguments(url: URL) -> dict[str, Any]:
+    """Return what a connection is made with; what the URL says itself counts."""
+    # These arguments would take the place of the URL's.
+    own = {name: value for name, value in _OF_CONNECTIONS.items() if name not in url.query}
+    options = url.query.get("options", ())
+    given = (options,) if isinstance(options, str) else options
+    return {**own, "options": " ".join((_STATEMENT_TIMEOUT, *given))}
 
 
 def _first_line(error: Exception) -> str:
