@@ -2,8 +2,9 @@
 
 import contextlib
 import errno
+import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ from service.repository.safe_open import MOST_BYTES
 _MOST_FAILURES = 3
 # What a disk says of an object's name that is none of a file's.
 _NO_FILE_NAME = (errno.ENAMETOOLONG, errno.EILSEQ)
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
 
 @dataclass(slots=True)
@@ -43,6 +45,7 @@ class Outcome:
         is_listed: whether the store has said what it holds.
         is_in_step: whether the folder holds all that the store holds.
         store_failed: whether the store did not answer as it should.
+        folder_error: the first that kept something from being written into the folder.
     """
 
     events: list[str] = field(default_factory=list)
@@ -50,6 +53,7 @@ class Outcome:
     is_listed: bool = False
     is_in_step: bool = False
     store_failed: bool = False
+    folder_error: OSError | None = None
 
 
 class Mirror:
@@ -83,8 +87,8 @@ class Mirror:
     def synchronise(self) -> Outcome:
         """List the store, and fetch and remove what differs.
 
-        A store that does not answer changes nothing; a version that does not come as it should
-        holds up no other.
+        A store that does not answer changes nothing; a version that does not come as it should,
+        or for which the folder has no room, holds up no other.
 
         Raises:
             RepositoryError: the folder mirrors another store by now.
@@ -135,6 +139,10 @@ class Mirror:
         for number, action in enumerate(actions):
             try:
                 self._carry_out(action, listing, outcome)
+            except OSError as error:
+                outcome.problems.append(f"{_shown(action)} cannot be written: {_of_disk(error)}")
+                outcome.folder_error = outcome.folder_error or error
+                failed.add(action.model)
             except BucketError as error:
                 outcome.problems.append(str(error))
                 outcome.store_failed = True
@@ -158,6 +166,11 @@ class Mirror:
                     now = self._clock()
                     self._memory = self._memory.refusing((model, version), remote.fingerprint, now)
                     outcome.problems.append(f"{model} {version} is not fetched: {error}")
+                except OSError as error:
+                    if error.errno in _NO_ROOM:
+                        # What has come of it would take the room that all else needs.
+                        self._folder.forget_arrivals(model, version)
+                    raise
                 else:
                     outcome.events.append(f"{model} {version} has come.")
             case Remove(model, name):
@@ -187,6 +200,8 @@ class Mirror:
         if not remote.has_manifest:
             # Nothing would show that what is left of an earlier attempt is whole.
             _empty(staging)
+            sizes = {name: found.size for name, found in remote.files.items()}
+            _check_room(self._folder.root, staging, sizes)
             for name in remote.files:
                 self._fetch_file(action, name, staging, resume=False)
             _check_fit(check_bounds, staging)
@@ -198,7 +213,10 @@ class Mirror:
             self._folder.adopt(model, version, remote.identity)
             self._folder.forget_arrivals(model, version)
             return
-        for name, entry in _listed(staging).items():
+        listed = _listed(staging)
+        sizes = {name: int(entry["size"]) for name, entry in listed.items()}
+        _check_room(self._folder.root, staging, sizes)
+        for name, entry in listed.items():
             found = remote.files.get(name)
             if found is None or found.size != entry["size"]:
                 there = "is not there" if found is None else f"has {found.size} bytes"
@@ -220,6 +238,38 @@ class Mirror:
             if error.errno not in _NO_FILE_NAME:
                 raise
             raise _UnfitVersionError(f"{name[:100]} cannot be a file: {error.strerror}.") from error
+
+
+def _shown(action: Action) -> str:
+    match action:
+        case FetchPolicy(model):
+            return f"{model} {POLICY}"
+        case FetchVersion(model, version):
+            return f"{model} {version}"
+        case Remove(model, name):
+            return f"{model} {name}, which is gone from the store,"
+
+
+def _of_disk(error: OSError) -> str:
+    place = f"{error.filename}: " if error.filename else ""
+    return f"{place}{error.strerror or error}."
+
+
+def _check_room(root: Path, staging: Path, sizes: Mapping[str, int]) -> None:
+    """Check that the disk has room for files, as far as they have not come before.
+
+    Raises:
+        OSError: it has not; nothing is written then, and the room stays for what is smaller.
+    """
+    needed = total = sum(sizes.values())
+    for name, size in sizes.items():
+        with contextlib.suppress(OSError):
+            needed -= min((staging / name).stat().st_size, size)
+    disk = shutil.disk_usage(staging)
+    # Some file systems that lie elsewhere say nothing of themselves.
+    if disk.total and needed > disk.free:
+        # Not how many are free, which would be another problem with each look.
+        raise OSError(errno.ENOSPC, f"The disk has no room for its {total} bytes", str(root))
 
 
 class _UnfitVersionError(Exception):

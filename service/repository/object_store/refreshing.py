@@ -35,3 +35,5 @@ def bring_up_to_date(root: Path, model: str | None) -> None:
     outcome = mirror.synchronise()
     if outcome.store_failed:
         raise BucketError(" ".join(outcome.problems))
+    if outcome.folder_error is not None:
+        raise outcome.folder_error

@@ -1,5 +1,6 @@
 """A mirror of real servers, whose answers are spoiled in every way that is known of them."""
 
+import errno
 import os
 import shutil
 import signal
@@ -17,7 +18,8 @@ from service.repository.model_store import Store
 from service.repository.object_store.bucket import Bucket
 from service.repository.object_store.mirror import Mirror, Outcome
 from service.repository.object_store.mirror_folder import MirrorFolder
-from service.repository.object_store.origin import OWN
+from service.repository.object_store.origin import OWN, models_folder
+from service.repository.object_store.refreshing import bring_up_to_date
 from service.repository.publication_marks import was_published_here
 from tests.e2e.conftest import free_port
 from tests.object_stores import (
@@ -31,6 +33,7 @@ from tests.object_stores import (
     Proxy,
     rclone,
 )
+from tests.small_file_system import small_file_system
 from tests.waiting import eventually
 
 
@@ -174,6 +177,56 @@ def test_a_name_that_no_file_can_have_holds_up_its_version_alone(
     assert problem.startswith("a 1 is not fetched: ")
     assert problem.endswith(why)
     assert whole(tmp_path) == [1]
+
+
+@pytest.mark.parametrize("has_manifest", [True, False])
+@pytest.mark.parametrize("shows", [True, False])
+def test_what_the_disk_has_no_room_for_holds_up_nothing_else(
+    shows: bool,
+    has_manifest: bool,
+    bucket: Bucket,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whether the disk shows before that it has none, or, as with a quota, not."""
+    if not shows:
+        room = shutil.disk_usage("/")._replace(free=2**40)
+        monkeypatch.setattr("shutil.disk_usage", lambda _: room)
+    with small_file_system(tmp_path / "small", "2m") as root:
+        clock = [0.0]
+        followed = mirror(bucket, root, clock)
+        upload(bucket, 1, bytes(2**19))
+        follow(followed)
+        upload(bucket, 3, bytes(2**19 + 2**18))
+        if not has_manifest:
+            bucket.remove(["m/3/manifest.json"])
+            followed.synchronise()
+        upload(bucket, 2)
+        bucket.write("m/policy.json", b'{"keep": 9}')
+        problems = [followed.synchronise().problems for _ in range(2)]
+        assert whole(root) == [1, 2]
+        assert Store(root).policy("m").keep == 9
+        assert "m 3 cannot be written: " in problems[0][0]
+        told = "The disk has no room for its " if shows else os.strerror(errno.ENOSPC)
+        assert told in problems[0][0]
+        assert problems[0] == problems[1], "It would be logged with each look."
+        # What is gone makes room, which nothing that has come in part holds.
+        bucket.remove([name for name in bucket.objects() if name.startswith("m/1/")])
+        followed.synchronise()
+        clock[0] += 601
+        assert "m 1 is gone from the store, and removed." in followed.synchronise().events
+        follow(followed)
+        assert list(Store(root).versions("m")) == [2, 3]
+
+
+def test_a_publisher_ends_where_the_disk_has_no_room(
+    bucket: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upload(bucket)
+    room = shutil.disk_usage("/")._replace(free=100)
+    monkeypatch.setattr("shutil.disk_usage", lambda _: room)
+    with pytest.raises(OSError, match="The disk has no room for its "):
+        bring_up_to_date(models_folder(bucket.url), "m")
 
 
 def test_an_object_of_a_folders_name_is_no_file(bucket: Bucket, tmp_path: Path) -> None:
