@@ -18,7 +18,9 @@ _TIMEOUT_S = 2.0
 
 def problem(host: str, port: int, path: str) -> str | None:
     """Return why ``path`` is not answered with 200; ``None`` when it is."""
-    request = f"GET {path} HTTP/1.0\r\nHost: {host}\r\nConnection: close\r\n\r\n"
+    # An address of IPv6 stands in brackets there.
+    named = f"[{host}]" if ":" in host else host
+    request = f"GET {path} HTTP/1.0\r\nHost: {named}\r\nConnection: close\r\n\r\n"
     try:
         with socket.create_connection((host, port), timeout=_TIMEOUT_S) as connection:
             connection.sendall(request.encode("ascii"))

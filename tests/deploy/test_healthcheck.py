@@ -11,6 +11,8 @@ import threading
 
 import pytest
 
+from service.api.http.header_checks import check_headers
+
 
 @pytest.fixture
 def answering():
@@ -59,6 +61,30 @@ def test_a_ready_service_is_healthy(answering, root, dockerfile, host):
     result = _check(root, dockerfile, port, host)
     assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
     assert paths == ["/readyz"]
+
+
+@pytest.mark.parametrize("host", ["::", "::1"])
+def test_a_service_that_listens_on_ipv6_is_asked_by_a_name_that_it_takes(root, dockerfile, host):
+    try:
+        server = socket.create_server(("::1", 0), family=socket.AF_INET6)
+    except OSError:
+        pytest.skip("there is no IPv6 here")
+    heads = []
+
+    def answer():
+        connection, _ = server.accept()
+        with connection:
+            heads.append(connection.recv(4096).decode())
+            connection.sendall(b"HTTP/1.0 200 OK\r\n\r\n{}")
+
+    with server:
+        thread = threading.Thread(target=answer)
+        thread.start()
+        result = _check(root, dockerfile, server.getsockname()[1], host)
+        thread.join()
+    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+    (named,) = re.findall(r"^Host: (.*)\r$", heads[0], re.MULTILINE)
+    check_headers({"HTTP_HOST": named})
 
 
 def test_a_service_that_is_not_ready_is_unhealthy_and_says_why(answering, root, dockerfile):
