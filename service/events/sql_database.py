@@ -1,5 +1,6 @@
 """An event store in PostgreSQL, through SQLAlchemy."""
 
+import re
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -24,6 +25,7 @@ _OF_CONNECTIONS = {
     "keepalives_interval": 5,
     "keepalives_count": 2,
 }
+_MAKES = re.compile(r"CREATE (?:UNIQUE )?(?:TABLE|INDEX) IF NOT EXISTS (\w+)")
 _STATEMENT_TIMEOUT = "-c statement_timeout=30s"
 
 
@@ -105,7 +107,9 @@ class SqlDatabase:
             # Two that create a table at the same moment would fail although both allow for it.
             run.rows("SELECT pg_advisory_xact_lock(:key)", {"key": _SCHEMA_LOCK})
             for statement in schema:
-                run.change(statement, {})
+                # Asked for what is there, PostgreSQL demands the right to make it all the same.
+                if not _is_there(run, statement):
+                    run.change(statement, {})
 
     def free_space(self) -> None:
         """PostgreSQL's autovacuum does that."""
@@ -136,6 +140,17 @@ class _SqlTransaction:
             f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({places}) ON CONFLICT DO NOTHING",
             [dict(zip(columns, row, strict=True)) for row in rows],
         )
+
+
+def _is_there(run: Transaction, statement: str) -> bool:
+    """Whether the table or index that a statement makes is there already."""
+    named = _MAKES.match(statement)
+    if named is None:
+        return False
+    # Where the statement would make it, which is the first schema of the path.
+    place = "quote_ident(current_schema()) || '.' || :name"
+    ((found,),) = run.rows(f"SELECT to_regclass({place})", {"name": named[1]})
+    return found is not None
 
 
 def _connect_arguments(url: URL) -> dict[str, Any]:
