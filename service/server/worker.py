@@ -39,7 +39,7 @@ _HEARTBEAT_S = 1.0
 # How long a thread may keep Python's lock when others want it: a fifth of Python's own, so that
 # a thread that answers a probe has its turn while the loop predicts.
 _SWITCH_INTERVAL_S = 0.001
-# File descriptors that do not belong to clients.
+# File descriptors that do not belong to clients, where there are many.
 _OWN_FILES = 256
 _ENOUGH_FILES = 65_536
 
@@ -113,7 +113,7 @@ class Worker(ASGIWorker):
             drain_s=self.cfg.graceful_timeout,
             on_begin=lambda: self.asgi.flask.extensions["lifecycle"].drain(),
         )
-        most = min(self.cfg.worker_connections, _most_files() - _OWN_FILES)
+        most = min(self.cfg.worker_connections, _for_clients(_most_files()))
         self.connections = OpenConnections(most, self.connection_count)
         sys.setswitchinterval(_SWITCH_INTERVAL_S)
         super().init_process()
@@ -190,6 +190,11 @@ class Worker(ASGIWorker):
         gauge.labels(self.pid).set(len(self.connections))
         if not self.is_draining:
             self.connection_count.show()
+
+
+def _for_clients(files: int) -> int:
+    """Return how many of a process's open files may be connections; where few may be open, half."""
+    return max(files - _OWN_FILES, files // 2)
 
 
 def _most_files() -> int:

@@ -2,7 +2,7 @@
 
 import contextlib
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -21,7 +21,13 @@ def start_server(
 ) -> Iterator[StartServer]:
     started: list[ServiceProcess] = []
 
-    def start(*arguments: str, workers: int = 1, threads: int = 4, **environment: str) -> Server:
+    def start(
+        *arguments: str,
+        workers: int = 1,
+        threads: int = 4,
+        under: Sequence[str] = (),
+        **environment: str,
+    ) -> Server:
         port = free_port()
         folder = tmp_path_factory.mktemp("server")
         process = start_gunicorn(
@@ -39,6 +45,7 @@ def start_server(
                 "UNDERSTUDY_MAX_BODY_BYTES": "1000000",
                 **environment,
             },
+            under=under,
         )
         started.append(process)
         server = Server(port, process, folder / "log")

@@ -1,10 +1,13 @@
 """How many files a worker may have open."""
 
+import contextlib
 import resource
 
 import pytest
 
 from service.server import worker
+from tests.service.server.conftest import StartServer
+from tests.service.server.wire import ask
 
 
 @pytest.mark.parametrize(
@@ -22,3 +25,13 @@ def test_a_limit_is_raised_as_far_as_it_can_be(
     monkeypatch.setattr(resource, "getrlimit", lambda what: (soft, resource.RLIM_INFINITY))
     monkeypatch.setattr(resource, "setrlimit", set_limits)
     assert worker._most_files() == most
+
+
+def test_clients_keep_their_connections_though_few_files_may_be_open(
+    start_server: StartServer,
+) -> None:
+    server = start_server(under=("sh", "-c", 'ulimit -n 200 && exec "$@"', "sh"))
+    with contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(server.connect()) for _ in range(40)]
+        for client in [*clients, *clients]:
+            ask(client, b"pid")
