@@ -92,7 +92,7 @@ def _tidy(bucket: Bucket, model: str) -> None:
             is_ours = int(name) in remote.taken and not found.has_manifest
             if is_ours and now - newest > _GIVEN_UP_S:
                 bucket.remove([f"{model}/{name}/{file}" for file in found.files])
-        there = {int(name) for name in remote.versions} | {max(remote.taken)}
+        there = {int(name) for name in remote.versions} | {max(remote.taken, default=0)}
         old = [
             f"{model}/{IN_MODEL}/{number}"
             for number in remote.taken - there

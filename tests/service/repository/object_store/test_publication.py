@@ -32,6 +32,20 @@ def elsewhere(url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Stor
         return current_store(models_folder(url))
 
 
+def test_a_publication_ends_well_though_listings_show_it_later(
+    bucket: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a store whose listings lag behind, with a version that some tool has copied there."""
+    made = Store(tmp_path)
+    publish(made, "new")
+    bucket.write("m/1/saved_model.pb", b"copied")
+    before = bucket.objects()
+    monkeypatch.setattr(bucket, "objects", lambda folder="": before)
+    assert publication.publish_into(bucket, "m", tmp_path / "m" / "1", above=0) == 2
+    monkeypatch.undo()
+    assert "m/2/manifest.json" in bucket.objects()
+
+
 _PUBLISHER = """
 import sys
 from service.repository.object_store.origin import models_folder
