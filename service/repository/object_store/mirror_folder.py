@@ -44,6 +44,8 @@ class MirrorFolder:
         self._own = root / OWN
         claim_as_mirror(root, url)
         self._looks: dict[str, dict[str, str]] = {}
+        # The last of each model that could be read.
+        self._policies: dict[str, Policy] = {}
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
@@ -151,9 +153,11 @@ class MirrorFolder:
         folder = self.root / name
         there = [entry.name for entry in os.scandir(folder) if is_version_name(entry.name)]
         try:
-            parsed_policy = read_policy(folder)
+            parsed_policy = self._policies[name] = read_policy(folder)
         except RepositoryError:
-            parsed_policy = Policy()  # The service says what is wrong with it.
+            # The service says what is wrong with it, and goes by the last as well. Where none is
+            # known, no more versions come than are here: all of them might not find room.
+            parsed_policy = self._policies.get(name) or Policy(keep=max(1, len(there)))
         has_policy = (folder / POLICY).is_file()
         return LocalModel(
             versions={version: looks.get(version, "") for version in there},

@@ -179,6 +179,27 @@ def test_a_name_that_no_file_can_have_holds_up_its_version_alone(
     assert whole(tmp_path) == [1]
 
 
+@pytest.mark.parametrize("is_restarted", [False, True])
+def test_a_policy_that_cannot_be_read_brings_no_more_versions_than_the_last(
+    is_restarted: bool, bucket: Bucket, tmp_path: Path
+) -> None:
+    for version in (1, 2, 3):
+        upload(bucket, version)
+    bucket.write("m/policy.json", b'{"keep": 1}')
+    followed = mirror(bucket, tmp_path)
+    follow(followed)
+    assert whole(tmp_path) == [3]
+    bucket.write("m/policy.json", b'{"keep": 1')
+    follow(followed)
+    if is_restarted:
+        followed = mirror(bucket, tmp_path)
+    follow(followed)
+    assert whole(tmp_path) == [3]
+    bucket.write("m/policy.json", b'{"keep": 2}')
+    follow(followed)
+    assert whole(tmp_path) == [2, 3]
+
+
 @pytest.mark.parametrize("has_manifest", [True, False])
 @pytest.mark.parametrize("shows", [True, False])
 def test_what_the_disk_has_no_room_for_holds_up_nothing_else(
