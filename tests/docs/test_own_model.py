@@ -7,7 +7,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import keras
 import pytest
+import tensorflow as tf
 from flask.testing import FlaskClient
 
 from service.app import create_app
@@ -55,7 +57,7 @@ def test_every_command_does_what_the_page_shows(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("MODELS", raising=False)
-    making, importing = blocks("python")
+    making, importing, _ = blocks("python")
     exec(compile(making, PAGE.name, "exec"), {})
     (tmp_path / "churn.toml").write_text(blocks("toml")[0])
     capsys.readouterr()
@@ -83,3 +85,29 @@ def test_every_command_does_what_the_page_shows(
 
     exec(compile(importing, PAGE.name, "exec"), {})
     assert (tmp_path / "saved_models" / "churn" / "3" / "manifest.json").is_file()
+
+
+class Verdicts(keras.Model):
+    """Takes strings, which Keras does not keep of a subclass, and drops all that it may."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.words = keras.layers.StringLookup(vocabulary=["good"], output_mode="one_hot")
+        self.drop = keras.layers.Dropout(0.99)
+
+    def call(self, text: Any) -> Any:
+        return self.drop(self.words(text))
+
+
+def test_a_subclass_that_takes_strings_is_exported_as_the_page_shows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    exporting = blocks("python")[-1]
+    model = Verdicts()
+    model(tf.constant(["good"]))
+    exec(compile(exporting, PAGE.name, "exec"), {"keras": keras, "model": model})
+    assert cli.main(["import", "folder", "--name", "verdicts", "--models", str(tmp_path)]) == 0
+    with served(tmp_path) as client:
+        answer = client.post("/v1/models/verdicts:predict", json={"instances": ["good", "bad"]})
+        assert answer.get_json() == {"predictions": [[0.0, 1.0], [1.0, 0.0]]}

@@ -18,6 +18,7 @@ from service.repository.golden_examples import Golden, read_golden
 from service.repository.manifest import verify_manifest
 from service.repository.model_card import Card, read_card
 from service.repository.reference.reference_file import read_reference
+from service.runtime.contract_on_disk import contract_on_disk
 from understudy import cli
 
 # Of Keras, when it saves a model.
@@ -77,6 +78,31 @@ class Subclass(keras.Model):
         return self.dense(inputs)
 
 
+class Pictures(keras.Model):
+    """Its first layer makes Keras believe that all after it train, unless one says otherwise."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.parts = [
+            layers.Resizing(4, 4),
+            layers.BatchNormalization(),
+            layers.Flatten(),
+            layers.Dropout(0.5),
+            layers.Dense(2),
+        ]
+
+    def call(self, inputs: Any) -> Any:
+        for part in self.parts:
+            inputs = part(inputs)
+        return inputs
+
+
+def oddly_named() -> keras.Model:
+    """Names that no parameter of Python's can have, in an order that is not the alphabet's."""
+    last, first = keras.Input((1,), name="last-name_"), keras.Input((1,), name="1st.name")
+    return keras.Model([last, first], {"a-b.": last - first, "c_": last + first})
+
+
 def ordered() -> keras.Model:
     """Inputs and outputs whose order is neither the alphabet's nor that of their text."""
     names = ["tenure", "charges", *(f"x{i}" for i in range(10))]
@@ -128,6 +154,10 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rainy, dry = keras.Input((1,), name="\u96e8"), keras.Input((1,), name="\u6674")
     keras.Model([rainy, dry], rainy + dry).save(folder / "foreign.keras")
     ordered().export(folder / "ordered", format="tf_saved_model", verbose=False)
+    oddly_named().export(folder / "oddly-named", format="tf_saved_model", verbose=False)
+    (folder / "oddly-named.jsonl").write_text(
+        '{"1st.name": [1], "last-name_": [7]}\n{"1st.name": [2], "last-name_": [9]}\n'
+    )
     twelve = Twelve()
     twelve([np.ones((2, 1), np.float32)] * 12)
     twelve.export(folder / "twelve", format="tf_saved_model", verbose=False)
@@ -427,6 +457,32 @@ def test_names_of_a_saved_model_are_in_the_order_of_its_model(
     assert golden.examples[0].prediction == {f"b{i}": (i + 1) ** 2 for i in range(12)}
 
 
+def test_a_saved_model_keeps_names_that_python_could_not_have(
+    published: Published, tmp_path: Path
+) -> None:
+    card, golden, signature = published("oddly-named", "--samples", "oddly-named.jsonl")
+    assert [field.name for field in signature.inputs] == ["last-name_", "1st.name"]
+    assert [field.name for field in signature.outputs] == ["a-b.", "c_"]
+    assert golden is not None
+    assert [example.prediction for example in golden.examples] == [
+        {"a-b.": [6], "c_": [8]},
+        {"a-b.": [7], "c_": [11]},
+    ]
+    # A service refuses a version whose card and graph disagree.
+    assert contract_on_disk(tmp_path / "m" / "1", card).keys() >= card.contract.keys()
+
+
+def test_a_saved_model_with_odd_names_gets_others_where_they_are_given(
+    published: Published,
+) -> None:
+    _, golden, signature = published(
+        "oddly-named", "--inputs", "last,first", "--outputs", "difference,total"
+    )
+    assert golden is None
+    assert [field.name for field in signature.inputs] == ["last", "first"]
+    assert [field.name for field in signature.outputs] == ["difference", "total"]
+
+
 def test_an_old_keras_file_is_loaded(published: Published) -> None:
     published("legacy.h5")
 
@@ -444,7 +500,7 @@ def test_an_old_keras_file_is_loaded(published: Published) -> None:
         (["junk.h5", "--name", "m"], "junk.h5 cannot be loaded: it is not a Keras file, or not a whole one."),
         (["only.weights.h5", "--name", "m"], "only.weights.h5 cannot be loaded: it holds weights without a model; save all of it, by model.save."),
         (["lambda.keras", "--name", "m"], 'lambda.keras cannot be loaded: it has a Lambda layer, whose code could do anything and so is not run from a file; export it where it was made, by model.export("folder", format="tf_saved_model"), and import that folder.'),
-        (["fixed.keras", "--name", "m"], "fixed.keras: an input is of shape [4, 3]; its first dimension must be free (None), for any number of rows."),
+        (["fixed.keras", "--name", "m"], "fixed.keras: an input is of shape [4, 3]; its first dimension must be free (None), for any number of rows: keras.Sequential([keras.Input((3,), dtype='float32'), *model.layers]) has that."),
         (["empty-input.keras", "--name", "m"], "empty-input.keras: an input is of shape [None, 0]; each dimension must be 1 or more, or free (None)."),
         (["hollow", "--name", "m"], "hollow: input 'x' is of shape [None, 0]; each dimension must be 1 or more, or free (None)."),
         (["spaced.keras", "--name", "m"], "spaced.keras cannot be called: 'two words' is not a valid scope name. "),
@@ -649,3 +705,22 @@ def test_it_is_a_function_of_python(tmp_path: Path) -> None:
     assert (
         json.loads((tmp_path / "m" / "1" / "assets.extra" / "card.json").read_text())["name"] == "m"
     )
+
+
+def test_a_subclass_is_published_as_it_answers_and_not_as_it_trains(tmp_path: Path) -> None:
+    from understudy import import_model
+
+    keras.utils.set_random_seed(1)
+    model = Pictures()
+    rows = np.random.default_rng(1).normal(3, 5, (6, 5, 5, 1)).astype(np.float32)
+    expected = model(rows, training=False)
+    folder = import_model(model, "m", models=tmp_path, samples=rows)
+    loaded = tf.saved_model.load(folder).signatures["serving_default"]
+    np.testing.assert_allclose(
+        loaded(args_0=tf.constant(rows))["output_0"], expected, rtol=1e-5, atol=1e-5
+    )
+    card = read_card(folder)
+    assert card is not None
+    assert card.contract["serving_default"].rows_independent
+    # What Keras wrote to find out what it takes is gone from what is said of it.
+    assert card.training["imported_from"] == "The model 'pictures'"

@@ -1,5 +1,6 @@
 """Opens a model that was trained elsewhere, whatever it is kept in."""
 
+import functools
 import re
 import zipfile
 from collections.abc import Callable, Collection, Sequence
@@ -14,6 +15,7 @@ import tensorflow as tf
 from service.repository.contract import DEFAULT_SIGNATURE, NUMPY_TYPES, Shape
 from training.errors import TrainingError, UsageError
 from training.importing.source_path import check_source
+from training.publishing.loaded_signature import signature_inputs
 
 _ELSEWHERE = (
     'export it where it was made, by model.export("folder", format="tf_saved_model"), and import '
@@ -78,7 +80,7 @@ def open_source(source: Any, scratch: Path) -> SourceModel:
     path = Path(source)
     check_source(path)
     if path.is_dir():
-        return _from_saved_model(path)
+        return _from_saved_model(path, str(path))
     return _from_keras(_load_keras(path), str(path), scratch)
 
 
@@ -140,7 +142,14 @@ def _from_keras(model: Any, place: str, scratch: Path) -> SourceModel:
     # Sequential models are called with the tensor itself.
     structure = takes[0] if sequential else model.input
     inputs = tuple(
-        _tensor(place, "input", _of_path(path) or tensor.name, tensor, is_dense=_is_dense(tensor))
+        _tensor(
+            place,
+            "input",
+            _of_path(path) or tensor.name,
+            tensor,
+            is_dense=_is_dense(tensor),
+            remedy=_with_free_rows(tensor) if sequential else "",
+        )
         for path, tensor in keras.tree.flatten_with_path(structure)
     )
 
@@ -156,6 +165,15 @@ def _from_keras(model: Any, place: str, scratch: Path) -> SourceModel:
         )
     )
     return SourceModel(place, inputs, outputs, call, (model,))
+
+
+def _with_free_rows(tensor: Any) -> str:
+    """Return how to free the rows of a sequential model.
+
+    One that does not begin with ``keras.Input`` takes as many as it was first called with.
+    """
+    begin = f"keras.Input({tuple(tensor.shape[1:])}, dtype={str(tensor.dtype)!r})"
+    return f": keras.Sequential([{begin}, *model.layers]) has that"
 
 
 def _check_weights(model: Any, place: str) -> None:
@@ -207,13 +225,36 @@ def _from_subclass(model: Any, place: str, scratch: Path) -> SourceModel:
     """
     folder = scratch / "exported"
     try:
-        model.export(folder, format="tf_saved_model", verbose=False)
+        _export_for_inference(model, scratch / "as_called", folder)
     except Exception as error:  # Keras raises anything, from anywhere in a layer's code.
         raise TrainingError(
             f"{place} does not say what it takes: {_first_line(error)}. Call it once, or export "
             "it yourself and import that folder."
         ) from error
-    return _from_saved_model(folder)
+    return _from_saved_model(folder, place)
+
+
+def _export_for_inference(model: Any, as_called: Path, folder: Path) -> None:
+    """Export a model as it answers, not as it trains.
+
+    ``model.export`` leaves that to the model, and Keras trains (3.15) where a layer such as
+    ``Resizing`` comes first: its default is passed on to what comes after it, so ``Dropout`` drops
+    and ``BatchNormalization`` looks at the batch. What the model takes, only that export says.
+
+    Args:
+        model: the model, which was called before.
+        as_called: a folder that is not there yet, for Keras' own export.
+        folder: one for the right export.
+    """
+    model.export(as_called, format="tf_saved_model", verbose=False)
+    (function,) = tf.saved_model.load(as_called).serve.concrete_functions
+    takes, _ = function.structured_input_signature
+    # Without names they get those that Keras' own export has.
+    takes = tf.nest.map_structure(lambda spec: tf.TensorSpec(spec.shape, spec.dtype), takes)
+    archive = keras.export.ExportArchive()
+    archive.track(model)
+    archive.add_endpoint("serve", functools.partial(model, training=False), input_signature=takes)
+    archive.write_out(folder, verbose=False)
 
 
 def _of_path(path: Sequence[Any]) -> str:
@@ -235,8 +276,18 @@ def _snake_case(name: str) -> str:
     return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()
 
 
-def _tensor(place: str, kind: str, name: str, tensor: Any, *, is_dense: bool) -> SourceTensor:
+def _tensor(
+    place: str, kind: str, name: str, tensor: Any, *, is_dense: bool, remedy: str = ""
+) -> SourceTensor:
     """Describe a symbolic tensor.
+
+    Args:
+        place: the model, for messages.
+        kind: ``input`` or ``output``.
+        name: its name; empty where it has none.
+        tensor: Keras' symbolic tensor.
+        is_dense: whether it is neither sparse nor ragged.
+        remedy: what to do where it takes a fixed number of rows.
 
     Raises:
         TrainingError: no request could hold it, or it has no rows.
@@ -256,12 +307,12 @@ def _tensor(place: str, kind: str, name: str, tensor: Any, *, is_dense: bool) ->
     if kind == "input" and (not shape or shape[0] is not None):
         raise TrainingError(
             f"{shown} is of shape {list(shape)}; its first dimension must be free (None), for any "
-            "number of rows."
+            f"number of rows{remedy}."
         )
     return SourceTensor(name, dtype, shape)
 
 
-def _from_saved_model(folder: Path) -> SourceModel:
+def _from_saved_model(folder: Path, place: str) -> SourceModel:
     """Describe the default signature of a SavedModel, or the only one that it has.
 
     Raises:
@@ -270,28 +321,26 @@ def _from_saved_model(folder: Path) -> SourceModel:
     try:
         loaded = tf.saved_model.load(folder)
     except Exception as error:  # TensorFlow raises anything for files that are none of its own.
-        raise TrainingError(f"{folder} cannot be loaded: {_first_line(error)}.") from error
+        raise TrainingError(f"{place} cannot be loaded: {_first_line(error)}.") from error
     signatures = loaded.signatures
     names = sorted(signatures)
     name = DEFAULT_SIGNATURE if DEFAULT_SIGNATURE in signatures else next(iter(names), "")
     if not names or (name != DEFAULT_SIGNATURE and len(names) > 1):
         raise TrainingError(
-            f"{folder} has no signature {DEFAULT_SIGNATURE!r}: it has {', '.join(names) or 'none'}."
+            f"{place} has no signature {DEFAULT_SIGNATURE!r}: it has {', '.join(names) or 'none'}."
         )
     function = signatures[name]
-    specs = function.structured_input_signature[1]
+    specs = signature_inputs(function)
     takes = _exported_order(loaded, specs) or sorted(specs, key=_with_numbers)
     gives = sorted(function.structured_outputs, key=_with_numbers)
-    inputs = tuple(_spec(str(folder), "input", key, specs[key]) for key in takes)
-    outputs = tuple(
-        _spec(str(folder), "output", key, function.structured_outputs[key]) for key in gives
-    )
+    inputs = tuple(_spec(place, "input", key, specs[key]) for key in takes)
+    outputs = tuple(_spec(place, "output", key, function.structured_outputs[key]) for key in gives)
 
     def call(tensors: Sequence[Any]) -> Sequence[Any]:
         answers = function(**dict(zip(takes, tensors, strict=True)))
         return [answers[key] for key in gives]
 
-    return SourceModel(str(folder), inputs, outputs, call, (loaded,), folder, name)
+    return SourceModel(place, inputs, outputs, call, (loaded,), folder, name)
 
 
 def _exported_order(loaded: Any, names: Collection[str]) -> list[str]:

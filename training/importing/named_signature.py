@@ -69,7 +69,7 @@ def named_model(
     if columns:
         inputs = [_of_columns(source.inputs[0], columns)]
     else:
-        names = source_names("input", source.inputs, description.input_names)
+        names = source_names("input", source.inputs, description.input_names, as_is=unchanged)
         inputs = [
             _of_tensor(name, tensor, flat=not unchanged)
             for name, tensor in zip(names, source.inputs, strict=True)
@@ -77,7 +77,7 @@ def named_model(
     fields = tuple(field for each in inputs for field in each.fields)
     if len({field.name for field in fields}) < len(fields):
         raise UsageError(_two_of_one_name(source, "input", [field.name for field in fields]))
-    gives = source_names("output", source.outputs, description.output_names)
+    gives = source_names("output", source.outputs, description.output_names, as_is=unchanged)
     description = sorted_out(description, [field.name for field in fields], gives)
     takes = _described(fields, description)
     answers = [
@@ -120,13 +120,23 @@ def _two_of_one_name(source: SourceModel, kind: str, names: Sequence[str]) -> st
     return f"{source.place}: two {kind}s have one name; name them by --{kind}s: {', '.join(names)}."
 
 
-def source_names(kind: str, tensors: Sequence[SourceTensor], given: Sequence[str]) -> list[str]:
+def source_names(
+    kind: str, tensors: Sequence[SourceTensor], given: Sequence[str], *, as_is: bool = False
+) -> list[str]:
     """Return a name for each tensor: one that was given, its own, or a number.
+
+    Args:
+        kind: ``input`` or ``output``.
+        tensors: a model's inputs or outputs.
+        given: names of their own for them, or none.
+        as_is: whether their own names are kept to the letter, as in a SavedModel that is copied.
 
     Raises:
         UsageError: fewer or more names are given than there are tensors.
     """
     one = len(tensors) == 1
+    if as_is and not given:
+        return [tensor.name for tensor in tensors]
     own = [
         identifier(tensor.name) if tensor.name else (kind if one else f"{kind}_{i}")
         for i, tensor in enumerate(tensors)

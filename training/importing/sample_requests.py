@@ -26,7 +26,7 @@ def instances(samples: Samples, fields: Sequence[Field]) -> list[dict[str, Any]]
             what it holds.
     """
     names = [field.name for field in fields]
-    given = {identifier(name): name for name in samples.names}
+    given = {_input_of(heading, names): heading for heading in samples.names}
     if given:
         for odd in (*given, *names):
             if odd not in given or odd not in names:
@@ -69,6 +69,17 @@ def checked_value(field: Field, value: Any, place: str) -> Any:
         UsageError: it does not; the message begins with ``place``.
     """
     return _value(field, value, SampleRow(place, value), as_text=False)
+
+
+def _input_of(heading: str, names: Sequence[str]) -> str:
+    """Return the input that a heading means; what it reads as where it means none.
+
+    An input's own name may have what ``identifier`` replaces.
+    """
+    if heading in names:
+        return heading
+    read = identifier(heading)
+    return next((name for name in names if identifier(name) == read), read)
 
 
 def _are_in_order(samples: Samples, fields: Sequence[Field]) -> bool:

@@ -29,6 +29,7 @@ from service.repository.precision import Precision, precision_here
 from training.array_types import Array, Predict, Tensors
 from training.errors import TrainingError, UnansweredError
 from training.publishing.export_precision import multiplying_in
+from training.publishing.loaded_signature import signature_inputs
 from training.tasks.task_interface import Case, Exportable
 
 # Processors add floats in other orders; the tolerance allows that, but not another model's answers.
@@ -98,7 +99,7 @@ def open_saved_model(
         if signature not in loaded.signatures:
             raise TrainingError(f"{place} has no signature {signature!r}.")
         call = loaded.signatures[signature]
-        specs = call.structured_input_signature[1]
+        specs = signature_inputs(call)
         if inputs.keys() != specs.keys():
             raise TrainingError(
                 f"{place}: signature {signature!r} takes {', '.join(sorted(specs))}, "
