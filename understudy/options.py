@@ -9,6 +9,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from service.repository.errors import RepositoryError
+from service.repository.model_store import Store
 from service.repository.object_store.origin import models_folder as mirrored_or_own
 from service.repository.rollout_policy import RolloutRules, rules_from_json
 from training import tasks
@@ -31,6 +32,22 @@ class _Model(click.ParamType[str]):
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
         return [CompletionItem(name) for name in tasks.task_names() if name.startswith(incomplete)]
+
+
+class _PublishedModel(click.ParamType[str]):
+    """A model's name, completed from those in the folder of models; of a store, in its mirror."""
+
+    name = "model"
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        try:
+            folder = ctx.params.get("out") or mirrored_or_own(config.default_out())
+            names = Store(folder).models()
+        except (OSError, RepositoryError):
+            return []  # The command says what is wrong with the folder.
+        return [CompletionItem(name) for name in names if name.startswith(incomplete)]
 
 
 class _Setting(click.ParamType[Any]):
@@ -101,7 +118,7 @@ def model(text: str = "", *, required: bool = True) -> Decorator:
 
 def published_model() -> Decorator:
     """Take MODEL, one that may have come from elsewhere."""
-    return click.argument("model", type=_Model(), help="any in the folder of models")
+    return click.argument("model", type=_PublishedModel(), help="any in the folder of models")
 
 
 def models_folder() -> Decorator:

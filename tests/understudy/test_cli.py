@@ -218,6 +218,26 @@ def test_a_shell_completes(
     assert f"plain,{completed}\n" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("command", ["rollback", "serve-policy"])
+@pytest.mark.parametrize(
+    ("words", "completed"),
+    [("", ["plain,churn"]), ("--out other ", ["plain,mpg", "plain,spam.v2"]), ("--out other s", ["plain,spam.v2"]), ("--out gone ", []), ("--out s3:// ", [])],
+)  # fmt: skip
+def test_a_shell_completes_models_that_are_published(
+    command: str, words: str, completed: list[str], tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    for version in ("saved_models/churn/1", "other/spam.v2/3", "other/mpg/1", "other/empty"):
+        (tmp_path / version).mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MODELS", raising=False)
+    monkeypatch.setenv("_UNDERSTUDY_COMPLETE", "bash_complete")
+    monkeypatch.setenv("COMP_WORDS", f"understudy {command} {words}")
+    monkeypatch.setenv("COMP_CWORD", str(words.count(" ") + 2))
+    assert cli.main() == 0
+    assert capsys.readouterr().out.split() == completed
+
+
 @pytest.mark.parametrize("module", ["training", "understudy"])
 def test_both_names_are_one_command(module: str, repository_root: Path) -> None:
     command = [sys.executable, "-m", module, "--version"]
