@@ -3,7 +3,7 @@
 A ``SignatureDef`` is read as the protobuf message that it is; TensorFlow itself is not needed.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -58,14 +58,33 @@ def derive_contract(
 def completed(promised: Contract, derived: Contract) -> Contract:
     """Return a contract that has what a card promises, and for the rest what was derived.
 
-    The defaults of inputs are in the SavedModel, not in the card.
+    The defaults of inputs are in the SavedModel, not in the card. What the card marks as sensitive
+    is so in signatures that it does not describe as well: Keras exports each model twice, as
+    ``serving_default`` and as ``serve``.
     """
-    whole = dict(derived)
+    sensitive = {
+        field.name
+        for signature in promised.values()
+        for field in (*signature.inputs, *signature.outputs)
+        if field.sensitive
+    }
+    whole = {
+        name: replace(
+            signature,
+            inputs=tuple(_marked(field, sensitive) for field in signature.inputs),
+            outputs=tuple(_marked(field, sensitive) for field in signature.outputs),
+        )
+        for name, signature in derived.items()
+    }
     for name, signature in promised.items():
         found = {field.name: field.default for field in derived[name].inputs}
         inputs = tuple(replace(field, default=found[field.name]) for field in signature.inputs)
         whole[name] = replace(signature, inputs=inputs)
     return whole
+
+
+def _marked(field: Field, sensitive: Collection[str]) -> Field:
+    return replace(field, sensitive=True) if field.name in sensitive else field
 
 
 def tensor_name(info: Any) -> str:

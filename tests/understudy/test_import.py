@@ -483,6 +483,18 @@ def test_a_saved_model_with_odd_names_gets_others_where_they_are_given(
     assert [field.name for field in signature.outputs] == ["difference", "total"]
 
 
+def test_what_is_sensitive_is_so_in_every_signature_of_a_saved_model(
+    published: Published, tmp_path: Path
+) -> None:
+    card, _, _ = published("ordered", "--sensitive", "tenure,output_3")
+    whole = contract_on_disk(tmp_path / "m" / "1", card)
+    # Keras exports a model under both names; clients may ask for either.
+    assert whole.keys() == {"serving_default", "serve"}
+    for signature in whole.values():
+        fields = (*signature.inputs, *signature.outputs)
+        assert [field.name for field in fields if field.sensitive] == ["tenure", "output_3"]
+
+
 def test_an_old_keras_file_is_loaded(published: Published) -> None:
     published("legacy.h5")
 
