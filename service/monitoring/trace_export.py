@@ -45,7 +45,7 @@ def recorder_of(environ: Mapping[str, str]) -> "SpanRecorder | None":
         return recorder(exporters)
     except Exception as error:
         # Whatever a variable holds that OpenTelemetry does not take.
-        _warn(str(error))
+        _warn(str(error).rstrip("."))
         return None
 
 

@@ -121,14 +121,19 @@ def models_folder(place: str | Path) -> Path:
         place: a folder, or the URL of a store; nothing is asked of it yet (``bring_up_to_date``).
 
     Raises:
-        RepositoryError: the URL cannot be a store's.
-        OSError: the mirror's folder cannot be made.
+        RepositoryError: the URL cannot be a store's, or the mirror's folder cannot be made.
     """
     url = bucket_url(place)
     if url is None:
         return Path(place)
     folder = mirror_folder_of(url, PUBLISHING)
-    mark_as_mirror(folder, url)
+    try:
+        mark_as_mirror(folder, url)
+    except OSError as error:
+        raise RepositoryError(
+            f"{url} is mirrored into {folder}, which cannot be written: {error.strerror}. "
+            "XDG_CACHE_HOME names another folder for it."
+        ) from error
     return folder
 
 

@@ -74,3 +74,16 @@ def test_an_exporter_that_is_not_there_is_said(
     assert recorder_of(environ) is None
     (message,) = logged(caplog)
     assert message.endswith(f": {why}.")
+
+
+def test_what_an_exporter_says_ends_with_one_full_stop(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(name: str) -> None:
+        raise ValueError(f"{name} takes no such endpoint.")
+
+    monkeypatch.setattr("service.monitoring.trace_export.find_spec", lambda _: object())
+    monkeypatch.setattr("service.monitoring.trace_export._load", refuse)
+    assert recorder_of({"OTEL_TRACES_EXPORTER": "console"}) is None
+    (message,) = logged(caplog)
+    assert message.endswith(": console takes no such endpoint.")
