@@ -2,8 +2,6 @@
 
 import json
 import shutil
-import subprocess
-import sys
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +21,7 @@ from tests.e2e.browser import (
     settled,
     visit,
 )
+from tests.e2e.code_samples import check_samples
 from tests.e2e.conftest import Service, StartService
 from tests.savedmodels.affine import fill_affine
 from tests.savedmodels.classes import publish_kinds, publish_scores
@@ -230,17 +229,7 @@ def test_an_answer_with_other_rows_than_the_input_is_shown_whole(
         for title in ("curl", "JavaScript", "Python", "tritonclient"):
             page.get_by_role("button", name=title, exact=True).click()
             codes[title] = page.get_by_label(title, exact=True).inner_text()
-    for title, code in codes.items():
-        runner = {
-            "curl": ["sh", "-c", code],
-            "JavaScript": ["node", "--input-type=module", "--eval", code],
-        }.get(title, [sys.executable, "-c", code])
-        if shutil.which(runner[0]) is None:
-            continue
-        done = subprocess.run(
-            runner, capture_output=True, text=True, timeout=60, cwd=tmp_path, check=False
-        )
-        assert "not" in done.stdout, (title, code, done.stdout, done.stderr)
+    check_samples(codes, "not", tmp_path)
 
 
 def test_a_file_goes_to_the_picture_on_which_it_lands(browser: Any, service: Service) -> None:
