@@ -54,7 +54,7 @@ COPY understudy/ understudy/
 COPY saved_models/ saved_models/
 RUN chmod -R u=rwX,go=rX . \
  && python -m compileall -q service training understudy \
- && mkdir -p data runs
+ && mkdir -p data events runs
 
 
 # ---- What both images have in common.
@@ -71,6 +71,7 @@ COPY --from=files /app/LICENSE ./
 COPY --from=files --chmod=755 /app/deploy/docker/understudy /opt/venv/bin/
 COPY --from=files /app/understudy understudy
 COPY --from=files --chown=10001:10001 /app/saved_models saved_models
+COPY --from=files --chown=10001:10001 /app/events events
 
 
 # ---- The trainer: on top of what serving needs, what only training needs.

@@ -14,7 +14,15 @@ _FALSE = ("0", "false", "no", "off")
 _PREFIX = "UNDERSTUDY_"
 # Variables with the prefix that are not settings of the service: those of docker-compose.yml, and
 # what a process of the service passes to its children.
-_OTHERS = ("PUBLISH", "CPUS", "MEMORY", "STOP_GRACE", "TRAINER_", "RUN_FOLDER_OWNER")
+_OTHERS = (
+    "PUBLISH",
+    "CPUS",
+    "MEMORY",
+    "STOP_GRACE",
+    "MODELS_READ_ONLY",
+    "TRAINER_",
+    "RUN_FOLDER_OWNER",
+)
 # What Kubernetes and Docker set in every container beside a service of that name.
 _LINK = re.compile(r"UNDERSTUDY_(SERVICE_(HOST|PORT)(_.*)?|PORT_\d+_.*|NAME|ENV_.*)")
 

@@ -3,6 +3,7 @@
 import fnmatch
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -21,6 +22,20 @@ def _stages(dockerfile):
 
 def _service(compose, name):
     return re.search(rf"^  {name}:\n((?:    .*\n|\s*\n)+)", compose, re.MULTILINE)[1]
+
+
+def _mounts(compose: str) -> dict[str, dict[str, tuple[str, Any]]]:
+    """Return the volume on each folder of each service, and whether it is read-only there."""
+    mounts: dict[str, dict[str, tuple[str, Any]]] = {}
+    for name, service in yaml.safe_load(compose)["services"].items():
+        mounts[name] = {}
+        for volume in service.get("volumes", []):
+            if isinstance(volume, str):
+                source, folder, *flags = volume.split(":")
+                mounts[name][folder] = (source, "ro" in flags)
+            else:
+                mounts[name][volume["target"]] = (volume["source"], volume.get("read_only", False))
+    return mounts
 
 
 def test_the_service_is_what_is_built_unless_a_target_is_named(dockerfile):
@@ -89,10 +104,28 @@ def test_requests_may_finish_before_docker_kills(compose):
     assert grace >= drain + 10
 
 
-def test_the_service_cannot_write_models_and_the_trainer_can(compose):
-    mount = r"source: models\s+target: /app/saved_models\s+(read_only: true)?"
-    assert re.search(mount, _service(compose, "service"))[1]
-    assert not re.search(mount, _service(compose, "trainer"))[1]
+def test_the_service_cannot_write_models_unless_it_is_allowed_to(compose: str) -> None:
+    mounts = _mounts(compose)
+    read_only = "${UNDERSTUDY_MODELS_READ_ONLY:-true}"
+    assert mounts["service"]["/app/saved_models"] == ("models", read_only)
+    assert mounts["trainer"]["/app/saved_models"] == ("models", False)
+
+
+def test_service_and_trainer_share_the_event_store(compose: str) -> None:
+    mounts = _mounts(compose)
+    assert mounts["service"]["/app/events"] == ("events", False)
+    assert mounts["trainer"]["/app/events"] == ("events", False)
+    # So that `retrain --feedback` finds what the service stores.
+    assert re.search(r"^      UNDERSTUDY_EVENTS:$", _service(compose, "trainer"), re.MULTILINE)
+
+
+def test_the_user_of_the_images_can_write_each_volume(dockerfile: str, compose: str) -> None:
+    """A new volume takes over the owner of the folder on which it is mounted, or belongs to root."""
+    stages = _stages(dockerfile)
+    for name, stage in (("service", "serving"), ("trainer", "trainer")):
+        own = stages["runtime"] + stages[stage]
+        folders = set(re.findall(r"^COPY .*--chown=10001:10001 \S+ (\S+)$", own, re.MULTILINE))
+        assert set(_mounts(compose)[name]) <= {f"/app/{folder}" for folder in folders}
 
 
 @pytest.mark.parametrize("name", SERVICES)
