@@ -242,7 +242,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.register_blueprint(model_routes(lifecycle, events, replica=settings.replica))
     app.register_blueprint(feedback_routes(lifecycle, store, events, limits, access))
     app.register_blueprint(admin_routes(lifecycle, store, settings))
-    app.register_blueprint(rollout_routes(lifecycle, store, settings))
+    app.register_blueprint(rollout_routes(lifecycle, store, settings, rollouts.problem))
     app.register_blueprint(health_routes(lifecycle, metrics, settings.tensorflow_serving_metrics))
     documents = Documents(
         lifecycle,

@@ -104,7 +104,10 @@ class RolloutWatch:
             try:
                 self._follow(model, self._lifecycle.trial(model))
                 self._control.decide(model)
-                self._problems.pop(model, None)
+                if self._problems.pop(model, None) is not None:
+                    # Where there is a rollout still, who decides on it says at its next look
+                    # whether it is held.
+                    self._metrics.rollout_held.labels(model).set(0)
             except NotFoundError:
                 continue  # It has vanished in this moment.
             except (OSError, RepositoryError, ServiceError, StoreError) as error:
@@ -113,9 +116,15 @@ class RolloutWatch:
                 # The next look may succeed; nothing is promoted meanwhile.
                 log(logging.ERROR, "Following a rollout failed.", error=error, model=model)
 
+    def problem(self, model: str) -> str:
+        """Return why this worker can neither decide on a rollout nor look on; empty if it can."""
+        return self._problems.get(model, "")
+
     def _say(self, model: str, error: Exception) -> None:
         self._metrics.rollout_held.labels(model).set(1)
         reason = str(error)
+        if isinstance(error, OSError) and error.filename is not None:
+            reason = f"{error.filename} cannot be written: {error.strerror}."
         if self._problems.get(model) != reason:
             self._problems[model] = reason
             log(logging.ERROR, "A rollout cannot go on.", model=model, reason=reason)

@@ -171,10 +171,15 @@ POLICY = ref("schemas", "Policy")
 STATUS = ref("schemas", "ModelStatus")
 ROLLOUT_REQUEST = an_object({"candidate": WHOLE}, {"rules": ANY_OBJECT})
 ROLLOUT = an_object(
-    {"state": STRING, "sentence": STRING, "reason": STRING, "decisions": array(ANY_OBJECT)},
+    {
+        "state": STRING,
+        "sentence": STRING,
+        "reason": STRING,
+        "held": FLAG,
+        "decisions": array(ANY_OBJECT),
+    },
     {
         "evidence": {**_STRINGS, "description": "What the stages have shown, in sentences."},
-        "held": FLAG,
         "champion": WHOLE,
         "candidate": {"type": ["integer", "null"]},
         "percent": {"type": "number"},

@@ -1,5 +1,6 @@
 """``/v1/models/<model>/rollout``: a version on trial, and for admins to begin one."""
 
+from collections.abc import Callable
 from typing import Any
 
 from flask import Blueprint, jsonify, request
@@ -26,13 +27,16 @@ from service.runtime.lifecycle import Lifecycle
 from service.settings.settings import Settings
 
 
-def rollout_routes(lifecycle: Lifecycle, store: ModelSource, settings: Settings) -> Blueprint:
+def rollout_routes(
+    lifecycle: Lifecycle, store: ModelSource, settings: Settings, problem: Callable[[str], str]
+) -> Blueprint:
     """Return the routes of rollouts.
 
     Args:
         lifecycle: which knows the models.
         store: has the policies and the records of rollouts.
         settings: the admin token, which a request to begin one must have.
+        problem: returns why a model's rollout cannot go on; empty if it can.
     """
     blueprint = Blueprint("rollouts", __name__)
 
@@ -43,12 +47,12 @@ def rollout_routes(lifecycle: Lifecycle, store: ModelSource, settings: Settings)
             folder = store.policy_folder(model)
         except RepositoryError:
             # Its versions are chosen elsewhere, and by no rollout.
-            return jsonify(_shown(None, lifecycle, model))
+            return jsonify(_shown(None, lifecycle, model, problem(model)))
         try:
             record = read_rollout_record(folder)
         except RepositoryError as error:
             raise ServiceError(str(error)) from error
-        return jsonify(_shown(record, lifecycle, model))
+        return jsonify(_shown(record, lifecycle, model, problem(model)))
 
     @blueprint.post(f"{MODEL}:rollout")
     def start_rollout(model: str) -> FlaskResponse:
@@ -101,31 +105,49 @@ def _parsed_request(value: Any) -> tuple[int, RolloutRules]:
 _NOT_IN_FORCE = "Nothing is tried out, because no rollout is in force (yet, or any more)."
 
 
-def _shown(record: RolloutRecord | None, lifecycle: Lifecycle, model: str) -> dict[str, Any]:
+def _shown(
+    record: RolloutRecord | None, lifecycle: Lifecycle, model: str, problem: str
+) -> dict[str, Any]:
     """Return what a client sees of a rollout: its record, without the counts by bin."""
     under_way, serving = lifecycle.policy(model).rollout, lifecycle.serving_versions(model)
     if record is None or (under_way is not None and under_way.id != record.rollout.id):
         if under_way is None:
             sentence = "There was no rollout."
-            return {"state": "none", "sentence": sentence, "reason": sentence, "decisions": []}
+            return {
+                "state": "none",
+                "sentence": sentence,
+                "reason": sentence,
+                "held": False,
+                "decisions": [],
+            }
         state = str(under_way.stage)
         sentence = unserved_sentence(under_way, serving) or rollout_sentence(state, under_way)
-        return {"state": state, "sentence": sentence, "reason": "It begins.", "decisions": []}
+        return {
+            "state": state,
+            "sentence": sentence,
+            "reason": _problem_sentence(problem) or "It begins.",
+            "held": bool(problem),
+            "decisions": [],
+        }
     rollout = record.rollout
     sentence = ""
     if not record.outcome:
         sentence = _NOT_IN_FORCE if under_way is None else unserved_sentence(rollout, serving)
     evidence: list[str] = []
+    # What has ended needs no decision any more, though its record may not say so.
+    obstacle = "" if record.outcome or under_way is None else _problem_sentence(problem)
     if not record.outcome and rollout.candidate is not None:
         evidence = evidence_in_words(
             rollout, record.stages, elapsed_s=record.elapsed_s, quality=record.quality
         )
+        if obstacle:
+            evidence.insert(0, obstacle)
     return {
         "state": record.state,
         "sentence": sentence or rollout_sentence(record.state, rollout),
         "evidence": evidence,
-        "reason": record.reason,
-        "held": record.held,
+        "reason": obstacle or record.reason,
+        "held": record.held or bool(obstacle),
         "champion": rollout.champion,
         "candidate": rollout.candidate,
         "percent": rollout.percent,
@@ -144,6 +166,10 @@ def _shown(record: RolloutRecord | None, lifecycle: Lifecycle, model: str) -> di
         "decisions": record.decisions,
         "earlier": record.earlier,
     }
+
+
+def _problem_sentence(problem: str) -> str:
+    return problem and f"Nothing is decided: {problem}"
 
 
 def _arm(totals: Any) -> dict[str, int]:

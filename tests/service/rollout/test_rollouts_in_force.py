@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from flask import Flask
+from flask.testing import FlaskClient
 
 from service.events.sqlite_database import SqliteDatabase
 from service.repository.model_policy import begin_rollout, read_policy
@@ -270,6 +271,14 @@ def test_a_rollout_must_be_asked_for_in_order(app: Flask) -> None:
     assert client.get("/v1/models/none/rollout").status_code == 404
 
 
+def _held(client: FlaskClient, model: str) -> float:
+    """Return what an alert on a rollout that is held goes by."""
+    lines = client.get("/metrics").text.splitlines()
+    name = f'understudy_rollout_held{{model="{model}"}} '
+    found = [float(line.removeprefix(name)) for line in lines if line.startswith(name)]
+    return found[0] if found else math.nan
+
+
 def test_a_record_that_is_broken_by_hand_is_an_alarm(app: Flask, models: Path) -> None:
     """Nothing is decided by it; the gauge is what an alert goes by."""
     record, client = models / "swapped" / "rollout.json", app.test_client()
@@ -277,28 +286,56 @@ def test_a_record_that_is_broken_by_hand_is_an_alarm(app: Flask, models: Path) -
     assert client.post("/v1/models/swapped:rollout", json=body, headers=ADMIN).status_code == 200
     eventually(lambda: client.get("/v1/models/swapped/rollout").json["state"] == "shadow")
 
-    def held() -> float:
-        lines = client.get("/metrics").text.splitlines()
-        name = 'understudy_rollout_held{model="swapped"} '
-        found = [float(line.removeprefix(name)) for line in lines if line.startswith(name)]
-        return found[0] if found else math.nan
-
     def is_noticed() -> bool:
         # Again each time, because a look that has read the record already writes it.
         record.write_text("nonsense")
-        return held() == 1
+        return _held(client, "swapped") == 1
 
-    eventually(lambda: held() == 0)
+    eventually(lambda: _held(client, "swapped") == 0)
     eventually(is_noticed)
     # It begins its step anew.
     record.unlink()
-    eventually(lambda: held() == 0)
+    eventually(lambda: _held(client, "swapped") == 0)
     assert client.get("/v1/models/swapped/rollout").json["state"] == "shadow"
     # Who decides by hand instead, as the runbook says, ends the alarm as well.
     eventually(is_noticed)
     assert client.post("/v1/models/swapped:rollback", headers=ADMIN).status_code == 200
-    eventually(lambda: held() == 0)
+    eventually(lambda: _held(client, "swapped") == 0)
     record.unlink()
+
+
+def test_a_folder_that_cannot_be_written_is_told_to_who_asks_for_the_rollout(
+    app: Flask, models: Path
+) -> None:
+    """As where a container mounts the models read-only, and only the trainer changes policies."""
+    lock, client = models / "swapped" / LOCK, app.test_client()
+
+    def rollout() -> Any:
+        return client.get("/v1/models/swapped/rollout").json
+
+    lock.unlink(missing_ok=True)
+    lock.mkdir()  # Nobody can write it, not even root.
+    why = f"Nothing is decided: {lock} cannot be written: Is a directory."
+    body = {"candidate": 2, "rules": {"step_s": 10_000, "deadline_s": 20_000}}
+    assert client.post("/v1/models/swapped:rollout", json=body, headers=ADMIN).status_code == 200
+    eventually(lambda: (rollout()["reason"], rollout()["held"]) == (why, True))
+    # Who ends it by hand ends the alert as well.
+    eventually(lambda: _held(client, "swapped") == 1)
+    assert client.post("/v1/models/swapped:rollback", headers=ADMIN).status_code == 200
+    eventually(lambda: _held(client, "swapped") == 0)
+    assert client.post("/v1/models/swapped:rollout", json=body, headers=ADMIN).status_code == 200
+    eventually(lambda: rollout()["held"])
+    lock.rmdir()
+    eventually(lambda: not rollout()["held"] and len(rollout()["evidence"]) > 1)
+    assert why not in (rollout()["reason"], *rollout()["evidence"])
+    # In the middle of a rollout as well.
+    lock.unlink()
+    lock.mkdir()
+    eventually(lambda: rollout()["held"])
+    assert rollout()["reason"] == rollout()["evidence"][0] == why
+    assert client.post("/v1/models/swapped:rollback", headers=ADMIN).status_code == 200
+    eventually(lambda: not rollout()["held"])
+    lock.rmdir()
 
 
 def test_one_worker_alone_controls(app: Flask, models: Path, tmp_path: Path) -> None:
