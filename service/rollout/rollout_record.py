@@ -3,7 +3,7 @@
 import sys
 import time
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -13,7 +13,7 @@ from service.repository.json_files import read_optional, write_object
 from service.repository.rollout_policy import Rollout, Stage, rollout_from_json
 from service.rollout.assessment import StageEvidence
 from service.rollout.paired_quality import PairedQuality
-from service.rollout.shadow import ShadowCounts
+from service.rollout.shadow import ShadowCounts, shadow_counts_from_json
 from service.runtime.arm_counts import BothArms, arms_from_json
 
 T = TypeVar("T")
@@ -286,11 +286,7 @@ def _added_up(evidence: Iterable[StageEvidence]) -> StageEvidence:
 
 
 def _shadow(value: dict[str, Any]) -> ShadowCounts:
-    counts = ShadowCounts(**{name: _number(count) for name, count in value.items()})
-    if "far_slower" in value:
-        return counts
-    # Of an earlier version, which did not count those: that there were none is not known.
-    return replace(counts, timed=0, slower=0, log_ratio=0.0)
+    return shadow_counts_from_json({name: _number(count) for name, count in value.items()})
 
 
 def _arms(value: dict[str, Any]) -> BothArms:

@@ -87,6 +87,19 @@ class ShadowCounts:
         return asdict(self)
 
 
+def shadow_counts_from_json(value: Mapping[str, float]) -> ShadowCounts:
+    """Return what ``ShadowCounts.to_json`` wrote, also in an earlier version.
+
+    Raises:
+        TypeError: it counts something else.
+    """
+    counts = ShadowCounts(**value)  # type: ignore[arg-type]
+    if "far_slower" in value:
+        return counts
+    # That version did not count those: that there were none is not known.
+    return replace(counts, timed=0, slower=0, log_ratio=0.0)
+
+
 @dataclass(frozen=True, slots=True)
 class _Sample:
     signature: str

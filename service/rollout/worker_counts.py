@@ -16,7 +16,7 @@ from uuid import uuid4
 from service.monitoring.logs import log
 from service.repository.atomic_files import write_atomically
 from service.rollout.assessment import StageEvidence
-from service.rollout.shadow import ShadowCounts
+from service.rollout.shadow import ShadowCounts, shadow_counts_from_json
 from service.runtime.arm_counts import WorkerUnits, summed, units_from_json
 from service.runtime.traffic_split import TrafficSplit
 
@@ -126,7 +126,8 @@ def evidence_of(counts: Iterable[dict[str, Any]], model: str, split: TrafficSpli
     shadow = ShadowCounts()
     for value in counts:
         try:
-            units, seen = units_from_json(value["arms"]), ShadowCounts(**value["shadow"])
+            units = units_from_json(value["arms"])
+            seen = shadow_counts_from_json(value["shadow"])
         except (KeyError, TypeError, ValueError) as error:
             log(logging.ERROR, _UNREADABLE, error=error, model=model)
             continue

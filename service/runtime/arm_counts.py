@@ -27,6 +27,8 @@ _MOST_KEYS = 10_000
 # Units by the hashes of their keys: each three bits.
 _Table = dict[int, int]
 _FAILED, _UNAVAILABLE, _CANDIDATE = 1, 2, 4
+# The bit of the candidate's units as an earlier version has it; above it is how long answers took.
+_CANDIDATE_OF_EARLIER = 2
 
 
 class RequestOutcome(Enum):
@@ -192,14 +194,14 @@ class WorkerUnits:
 
 
 def units_from_json(value: dict[str, Any]) -> WorkerUnits:
-    """Return what ``ArmCounts.to_json`` returned.
+    """Return what ``ArmCounts.to_json`` returned, also in an earlier version.
 
     Raises:
-        KeyError, TypeError, ValueError: it is something else, such as an earlier version's.
+        KeyError, TypeError, ValueError: it is something else.
     """
     keys = np.frombuffer(base64.b64decode(value["keys"]), np.uint64).tolist()
-    bits = np.frombuffer(base64.b64decode(value["bits"]), np.uint8).tolist()
-    return WorkerUnits(arms_from_json(value), dict(zip(keys, bits, strict=True)))
+    bits = _bits_of_earlier(value["units"]) if "units" in value else _unpacked_bits(value["bits"])
+    return WorkerUnits(arms_from_json(value), dict(zip(keys, bits.tolist(), strict=True)))
 
 
 def summed(workers: Iterable[WorkerUnits]) -> BothArms:
@@ -213,6 +215,19 @@ def summed(workers: Iterable[WorkerUnits]) -> BothArms:
     for bits in table.values():
         total.of(is_candidate=bool(bits & _CANDIDATE)).note_unit(bits)
     return total
+
+
+def _unpacked_bits(packed: str) -> npt.NDArray[np.uint8]:
+    return np.frombuffer(base64.b64decode(packed), np.uint8)
+
+
+def _bits_of_earlier(packed: str) -> npt.NDArray[np.uint8]:
+    """Return the bits of units as an earlier version packed them, which a replica may still be."""
+    units = np.frombuffer(base64.b64decode(packed), np.uint16)
+    # It did not tell whether there was no time or no room from other failures.
+    bits = (units & _FAILED).astype(np.uint8)
+    bits[units & _CANDIDATE_OF_EARLIER != 0] |= _CANDIDATE
+    return bits
 
 
 def _packed(array: npt.NDArray[Any]) -> str:

@@ -151,6 +151,29 @@ def test_what_all_replicas_have_counted_counts_together(
     assert counts.read("m", split).arms.champion.units == 0
 
 
+def test_what_replicas_of_an_earlier_version_have_counted_counts_as_well(
+    database: Database, tmp_path: Path
+) -> None:
+    """In a rolling update; else the failures that their clients see would count for nothing."""
+    split = begin(tmp_path / "m")
+    tables = RolloutTables(database)
+    counts = ReplicaCounts(tables)
+    counts.of_this_worker("m", split).write(counted(60), ShadowCounts(batches=2, timed=2))
+    arm = {"units": 50, "failures": 3, "bins": {"95": 50}}
+    earlier = {
+        "arms": {"champion": arm, "candidate": arm, "keys": "", "units": ""},
+        "shadow": {"batches": 4, "lost": 1, "timed": 3, "slower": 3},
+    }
+    text = json.dumps(split.to_json(), sort_keys=True)
+    row = ("earlier", "m", split.rollout, text, json.dumps(earlier))
+    columns = ("worker", "model", "rollout", "split", "counts")
+    with tables.transaction() as run:
+        run.insert_new("understudy_rollout_counts", columns, [row])
+    found = counts.read("m", split)
+    assert (found.arms.candidate.units, found.arms.candidate.failures) == (110, 3)
+    assert found.shadow == ShadowCounts(batches=6, lost=1, timed=2)
+
+
 def test_one_replica_decides_by_the_evidence_of_all_and_another_goes_on_when_it_dies(
     database: Database, tmp_path: Path, clock: Clock
 ) -> None:

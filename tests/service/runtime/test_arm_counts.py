@@ -106,4 +106,23 @@ def test_counts_come_back_from_json() -> None:
     earlier = {"units": 3, "failures": 1, "bins": {"7": 3}}
     assert arms_from_json({"champion": earlier, "candidate": earlier}).champion == ArmTotals(3, 1)
     with pytest.raises(KeyError):
-        units_from_json({"champion": earlier, "candidate": earlier, "keys": "", "units": ""})
+        units_from_json({"champion": earlier, "candidate": earlier, "keys": ""})
+
+
+def test_keys_that_an_earlier_version_counts_are_added_up() -> None:
+    """While replicas are replaced one by one, those of both versions count."""
+    arm = {"failures": 0, "bins": {}}
+    # As it wrote them: two keys of the candidate and one of the champion, the first and the last
+    # of which failed.
+    earlier = {
+        "champion": {**arm, "units": 1},
+        "candidate": {**arm, "units": 0},
+        "keys": "BwAAAAAAAAAJAAAAAAAAAP//////////",
+        "units": "fwF+AX0B",
+    }
+    counts = ArmCounts()
+    counts.note(FAILED, is_candidate=True, key=9)
+    counts.note(ANSWERED, is_candidate=True, key=10)
+    both = summed(units_from_json(each) for each in (earlier, counts.to_json()))
+    assert both.candidate == ArmTotals(3, 2, 0, 1)
+    assert both.champion == ArmTotals(2, 1)
