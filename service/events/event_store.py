@@ -66,7 +66,7 @@ class EventStore:
         """Make the tables if they are not there.
 
         Raises:
-            StoreError: the database cannot be used now, or has tables of another format.
+            StoreError: the database cannot be used now, or has tables of a later format.
         """
         self.database.create((*statements.SCHEMA, bundles.SCHEMA))
         with self.database.transaction() as run:
@@ -75,12 +75,15 @@ class EventStore:
                 # Another may have done so since; what it wrote is seen afterwards.
                 run.change(statements.PUT_FORMAT, {"format": statements.FORMAT})
                 found = run.rows(statements.FORMATS, {})
-            if run.change(statements.RAISE_FORMAT, {"format": statements.FORMAT}):
+            # Not at all where it is right already: a standby, and who may only read, are asked too.
+            if any(number < statements.FORMAT for (number,) in found):
+                run.change(statements.RAISE_FORMAT, {"format": statements.FORMAT})
                 found = run.rows(statements.FORMATS, {})
             if [tuple(row) for row in found] != [(statements.FORMAT,)]:
                 raise StoreError(
-                    f"{self.shown} has tables of format {found[0][0]}, not {statements.FORMAT}: "
-                    "it belongs to another version of this software."
+                    f"{self.shown} has tables of format {found[0][0]}, not {statements.FORMAT}: it "
+                    "belongs to a later version of this software. Use that version, or another "
+                    "store."
                 )
         self._is_made = True
 

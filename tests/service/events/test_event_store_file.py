@@ -139,7 +139,11 @@ def test_what_cannot_be_used_is_said(tmp_path: Path) -> None:
         (tmp_path / "none" / "events.db", "cannot be opened: No such file or directory."),
         (tmp_path, "cannot be opened: Is a directory."),
         (text, "cannot be used: file is not a database."),
-        (other, "has tables of format 4, not 3: it belongs to another version of this software."),
+        (
+            other,
+            "has tables of format 4, not 3: it belongs to a later version of this software. "
+            "Use that version, or another store.",
+        ),
     ):
         with pytest.raises(StoreError) as failed:
             store_in(path).make()
