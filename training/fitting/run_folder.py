@@ -148,7 +148,8 @@ def keep_to_data(folder: Path, fingerprint: str, begun: bool) -> None:
         if known != fingerprint:
             raise TrainingError(
                 f"{folder} was begun with other data: its fingerprint was {known[:16]}..., and is "
-                f"{fingerprint[:16]}... now. Pass that data with --data, or start a new run."
+                f"{fingerprint[:16]}... now. Pass that data with --data, or start a new run. If "
+                "the data is the same, an earlier version of this software held out other rows."
             )
     write_object(path, {"fingerprint": fingerprint})
 

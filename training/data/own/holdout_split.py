@@ -44,7 +44,8 @@ class Divided:
             a version that learned from it.
         labels: int64 [N], 0-based.
         test: whether a row is for the test, bool [N].
-        fingerprint: SHA-256 over all rows and their classes; paths do not matter.
+        fingerprint: SHA-256 over all rows and their classes, and over which are for the test unless
+            that is what the first version of this software chose; paths do not matter.
         findings: on the rows; callers that know more add to them.
 
     Raises:
@@ -70,12 +71,16 @@ class Divided:
         hashes = _hashes(contents)
         self._check(source, hashes)
         self.test = self._choose(hashes)
-        self.fingerprint = hashlib.sha256(
+        fingerprint = hashlib.sha256(
             b"".join(
                 digest.encode() + hashlib.sha256(label.encode()).digest()
                 for digest, label in zip(hashes.tolist(), labels, strict=True)
             )
-        ).hexdigest()
+        )
+        # Weights that know the test rows must not pass for weights of these data.
+        if (self.test != self._choose(hashes, as_at_first=True)).any():
+            fingerprint.update(np.packbits(self.test).tobytes())
+        self.fingerprint = fingerprint.hexdigest()
         self._bad = len(bad)
         rows = Labelled(
             names=self.names,
@@ -114,14 +119,16 @@ class Divided:
                     f"at least {LEAST_OF_A_CLASS} are needed of each."
                 )
 
-    def _choose(self, hashes: npt.NDArray[np.str_]) -> npt.NDArray[np.bool_]:
+    def _choose(
+        self, hashes: npt.NDArray[np.str_], *, as_at_first: bool = False
+    ) -> npt.NDArray[np.bool_]:
         chosen = np.zeros(len(hashes), bool)
         for label in range(len(self.names)):
             rows = np.flatnonzero(self.labels == label)
             # Of different rows: the last of all might be a row that has hundreds of copies, which
             # may be all that there is left to learn from.
-            different = np.unique(hashes[rows])
-            last = different[max(1, round(len(different) * TEST_SHARE)) - 1]
+            ordered = np.sort(hashes[rows]) if as_at_first else np.unique(hashes[rows])
+            last = ordered[max(1, round(len(ordered) * TEST_SHARE)) - 1]
             chosen[rows] = hashes[rows] <= last
         return chosen
 

@@ -1,5 +1,6 @@
 """CSV and JSONL files of texts with labels."""
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -165,6 +166,25 @@ def test_rows_are_left_to_learn_from_whichever_has_many_copies(tmp_path: Path) -
         tested, learned = set(data.test), set(data.train)
         assert (len(learned), len(tested), learned & tested) == (51, 9, set())
         assert set(data.train_labels.tolist()) == set(data.test_labels.tolist()) == {0, 1, 2}
+
+
+def test_a_fingerprint_tells_of_test_rows_that_the_first_version_did_not_choose(
+    tmp_path: Path,
+) -> None:
+    """Else a run of that version would go on, and be measured with rows that it has learned."""
+
+    def as_at_first(rows: list[tuple[str, str]]) -> str:
+        digest = hashlib.sha256()
+        for text, label in rows:
+            digest.update(hashlib.sha256(b"1:" + text.encode()).hexdigest().encode())
+            digest.update(hashlib.sha256(label.encode()).digest())
+        return digest.hexdigest()
+
+    data, _ = texts(write_jsonl(tmp_path / "a.jsonl", GOOD))
+    assert data.fingerprint == as_at_first(GOOD)
+    rows = [*GOOD, *[GOOD[0]] * 200]
+    data, _ = texts(write_jsonl(tmp_path / "b.jsonl", rows))
+    assert data.fingerprint != as_at_first(rows)
 
 
 def test_classes_may_be_numbers(tmp_path: Path) -> None:
