@@ -29,14 +29,18 @@ _MOST_LOG_BYTES = 16 * 2**20
 _LOG_PAGES = 3000
 # Rows of one statement: a power of two, of which SQLite takes 2,340 with 14 columns.
 _MOST_IN_ONE = 1024
+# The write-ahead log, and its index, which connections share.
+_BESIDE = ("-wal", "-shm")
 # What people put their requests into is nobody else's to read.
 _MODE = 0o600
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Opened:
     connection: sqlite3.Connection
     identity: tuple[int, int]
+    # Of the write-ahead log, as the last use has left it.
+    log: tuple[int, int] | None = None
 
 
 class SqliteDatabase:
@@ -125,6 +129,7 @@ class SqliteDatabase:
         try:
             yield opened.connection
         finally:
+            self._note_log(opened)
             self._idle.append(opened)
 
     def _reused(self) -> _Opened | None:
@@ -134,9 +139,33 @@ class SqliteDatabase:
                 with suppress(OSError):
                     if _identity(self._path) == opened.identity:
                         return opened
+                    self._remove_log_of(opened)
                 # Somebody has removed or replaced the file: what is written would go nowhere.
                 opened.connection.close()
         return None
+
+    def _note_log(self, opened: _Opened) -> None:
+        """Note which file is the log, unless another database is in place of the opened one."""
+        with suppress(OSError):
+            log = _identity(self._beside("-wal"))
+            # In this order: who finds another database makes the log anew.
+            if _identity(self._path) == opened.identity:
+                opened.log = log
+
+    def _remove_log_of(self, opened: _Opened) -> None:
+        """Remove the log that belongs to a file in whose place there is another one.
+
+        As after a backup was put back while services run: what is in the log would be written over
+        the other file. Whoever comes first does it; the log that is there later is the new one's,
+        and is another file, because the connection still holds the old one.
+
+        Raises:
+            OSError: there is none, or the folder is not to be written.
+        """
+        with self._folder_locked():
+            if _identity(self._beside("-wal")) == opened.log:
+                for ending in _BESIDE:
+                    self._beside(ending).unlink(missing_ok=True)
 
     def _open(self) -> _Opened:
         if self._path.is_dir():
@@ -169,20 +198,29 @@ class SqliteDatabase:
         Raises:
             OSError: the folder is missing, or is not to be written.
         """
-        folder = os.open(self._path.parent, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            fcntl.flock(folder, fcntl.LOCK_EX)
+        with self._folder_locked():
             if self._path.exists():
                 return
-            for ending in ("-wal", "-shm"):
-                self._path.with_name(self._path.name + ending).unlink(missing_ok=True)
+            for ending in _BESIDE:
+                self._beside(ending).unlink(missing_ok=True)
             # Never one that is there: to close it would take back the locks by which SQLite's other
             # connections of this process hold it, and another process would remove their log.
             with suppress(FileExistsError):
                 flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
                 os.close(os.open(self._path, flags, _MODE))
+
+    @contextmanager
+    def _folder_locked(self) -> Iterator[None]:
+        """Exclude others that make or remove files here."""
+        folder = os.open(self._path.parent, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX)
+            yield
         finally:
             os.close(folder)
+
+    def _beside(self, ending: str) -> Path:
+        return self._path.with_name(self._path.name + ending)
 
     def _failure(self, error: Exception) -> StoreError:
         if isinstance(error, sqlite3.DataError | sqlite3.IntegrityError):

@@ -82,6 +82,32 @@ store.add([record("woken")])
 """
 
 
+def test_a_backup_that_is_put_back_meanwhile_is_used_as_it_is(tmp_path: Path) -> None:
+    """By each of the workers; what is in the old file's log would be written over it."""
+    path, backup = tmp_path / "events.db", tmp_path / "backup.db"
+    workers = [store_in(path) for _ in range(2)]
+    for number, worker in enumerate(workers):
+        worker.add([record(f"before-{number}", inputs=f'"{"x" * 5_000}"')])
+    with closing(sqlite3.connect(path)) as live, closing(sqlite3.connect(backup)) as copy:
+        live.backup(copy)
+        for part in range(2):
+            for number in range(100):
+                workers[part].add([record(f"lost-{part}-{number}", inputs=f'"{"y" * 3_000}"')])
+            if part == 0:
+                live.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    backup.rename(path)
+    for _ in range(2):
+        for number, worker in enumerate(workers):
+            worker.add([record(f"after-{number}")])
+    assert [worker.counts() for worker in workers] == [{"m": 4}] * 2
+    for worker in workers:
+        worker.close()
+    with closing(sqlite3.connect(path)) as restored:
+        assert restored.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        ids = restored.execute("SELECT request_id FROM understudy_events ORDER BY 1").fetchall()
+    assert ids == [("after-0",), ("after-1",), ("before-0",), ("before-1",)]
+
+
 @pytest.mark.parametrize("way", ["removed", "moved"])
 def test_a_file_that_goes_without_its_log_is_made_again(
     tmp_path: Path, way: str, repository_root: Path
