@@ -76,8 +76,11 @@ class ControllingProcess:
         """Control nothing any more; another process takes over."""
         self.forget_others(())
 
-    def decide(self, model: str) -> None:
+    def decide(self, model: str) -> bool:
         """Decide on a model's rollout, unless another process or another replica does.
+
+        Returns:
+            Whether this was a look; replicas that share rollouts look every other second.
 
         Raises:
             OSError: the model's folder cannot be written.
@@ -88,13 +91,13 @@ class ControllingProcess:
         if model in self._locks and not self._is_in_place(model):
             self._give_up(model)
         if model not in self._locks and not (self._is_open(model) and self.lock(model)):
-            return
+            return True
         controller = self._controllers.get(model)
         if controller is None:
             controller = self._controllers[model] = self._new_controller(model)
         decider = self._deciders.get(model)
         if decider is not None and not decider.is_due():
-            return
+            return False
         try:
             if decider is None or self._decides(model, decider):
                 goes_on = controller.step()
@@ -104,6 +107,7 @@ class ControllingProcess:
             self._show(model, controller)
         if not goes_on:
             self._give_up(model)
+        return True
 
     def _is_open(self, model: str) -> bool:
         """Whether a rollout is under way, or was when somebody ended it and nobody saw that."""

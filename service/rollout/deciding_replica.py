@@ -16,7 +16,6 @@ from service.repository.errors import RepositoryError
 from service.repository.json_files import object_text, parse_object
 from service.repository.policy_changes import change_policy
 from service.rollout.rollout_record import (
-    ROLLOUT_RECORD,
     RolloutRecord,
     read_rollout_record,
     rollout_record_from_json,
@@ -116,7 +115,7 @@ class DecidingReplica:
         if self._record is None:
             # The replicas have shared nothing yet.
             return read_rollout_record(self._directory)
-        return rollout_record_from_json(parse_object(self._record.encode(), ROLLOUT_RECORD))
+        return self._parsed(self._record)
 
     def write(self, record: RolloutRecord) -> None:
         """Write the record for all replicas, and into the folder of this one.
@@ -157,9 +156,13 @@ class DecidingReplica:
     def _copy(self) -> None:
         """Show here what another one has decided."""
         if self._record is not None and self._record != self._copied:
-            value = parse_object(self._record.encode(), ROLLOUT_RECORD)
-            write_rollout_record(self._directory, rollout_record_from_json(value))
+            write_rollout_record(self._directory, self._parsed(self._record))
             self._copied = self._record
+
+    def _parsed(self, record: str) -> RolloutRecord:
+        # What is wrong with it is not the file's fault, which is a copy.
+        where = f"The record of {self._model} in the table understudy_rollouts"
+        return rollout_record_from_json(parse_object(record.encode(), where), where)
 
     def _key(self, **others: object) -> dict[str, object]:
         return {"model": self._model, **others}

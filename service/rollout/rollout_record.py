@@ -180,16 +180,20 @@ def read_rollout_record(model_directory: Path) -> RolloutRecord | None:
     return None if value is None else rollout_record_from_json(value)
 
 
-def rollout_record_from_json(value: dict[str, Any]) -> RolloutRecord:
+def rollout_record_from_json(value: dict[str, Any], where: str = ROLLOUT_RECORD) -> RolloutRecord:
     """Return what ``RolloutRecord.to_json`` returned.
+
+    Args:
+        value: that.
+        where: it was found, for messages.
 
     Raises:
         RepositoryError: it is not a record.
     """
     try:
         return RolloutRecord(
-            rollout_from_json(value["rollout"], ROLLOUT_RECORD),
-            value["before"] and rollout_from_json(value["before"], ROLLOUT_RECORD),
+            rollout_from_json(value["rollout"], where),
+            value["before"] and rollout_from_json(value["before"], where),
             _OUTCOMES[_OUTCOMES.index(value["outcome"])],
             _of(str, value["reason"]),
             _of(bool, value["held"]),
@@ -206,7 +210,7 @@ def rollout_record_from_json(value: dict[str, Any]) -> RolloutRecord:
             _objects(value["earlier"]),
         )
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
-        raise RepositoryError(f"{ROLLOUT_RECORD} is not the record of a rollout.") from error
+        raise RepositoryError(f"{where} is not the record of a rollout.") from error
 
 
 def write_rollout_record(model_directory: Path, record: RolloutRecord) -> None:

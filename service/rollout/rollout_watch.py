@@ -103,8 +103,8 @@ class RolloutWatch:
         for model in models:
             try:
                 self._follow(model, self._lifecycle.trial(model))
-                self._control.decide(model)
-                if self._problems.pop(model, None) is not None:
+                looked = self._control.decide(model)
+                if looked and self._problems.pop(model, None) is not None:
                     # Where there is a rollout still, who decides on it says at its next look
                     # whether it is held.
                     self._metrics.rollout_held.labels(model).set(0)

@@ -12,17 +12,19 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from service.events.sqlite_database import SqliteDatabase
+from service.repository.errors import RepositoryError
 from service.repository.model_policy import begin_rollout, read_policy
 from service.repository.model_store import Store
 from service.repository.policy_changes import change_policy
 from service.repository.rollout_policy import Rollout, RolloutRules, Stage
-from service.rollout import deciding_replica, replica_counts
+from service.rollout import deciding_replica, replica_counts, rollout_watch
 from service.rollout.controlling_process import LOCK, ControllingProcess
 from service.rollout.rollout_record import (
     begin_rollout_record,
     read_rollout_record,
     write_rollout_record,
 )
+from service.rollout.rollout_watch import RolloutWatch
 from service.runtime.traffic_split import hash64
 from service.settings.settings import Settings
 from tests.savedmodels.classes import publish_kinds
@@ -336,6 +338,37 @@ def test_a_folder_that_cannot_be_written_is_told_to_who_asks_for_the_rollout(
     assert client.post("/v1/models/swapped:rollback", headers=ADMIN).status_code == 200
     eventually(lambda: not rollout()["held"])
     lock.rmdir()
+
+
+def test_what_keeps_a_rollout_is_said_once(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also by a replica that looks at the shared database every other second only."""
+    here: RolloutWatch = app.extensions["rollouts"]
+    watch = RolloutWatch(
+        here._lifecycle,
+        here._control._store,
+        here._metrics,
+        here._control._shared_folder,
+        lambda: True,
+        timeout_s=1,
+        cores=1,
+    )
+    said: list[str] = []
+    monkeypatch.setattr(rollout_watch, "log", lambda level, text, **fields: said.append(text))
+    looks = iter(["broken", "", "broken", "fine", "broken"])
+
+    def decide(model: str) -> bool:
+        look = next(looks) if model == "equal" else "fine"
+        if look == "broken":
+            raise RepositoryError("The record is broken.")
+        return look == "fine"
+
+    monkeypatch.setattr(watch._control, "decide", decide)
+    counts = []
+    for _ in range(5):
+        watch.check_models()
+        counts.append(said.count("A rollout cannot go on."))
+    assert counts == [1, 1, 1, 1, 2]
+    watch.stop()
 
 
 def test_one_worker_alone_controls(app: Flask, models: Path, tmp_path: Path) -> None:

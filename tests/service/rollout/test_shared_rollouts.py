@@ -236,6 +236,29 @@ def test_one_replica_decides_by_the_evidence_of_all_and_another_goes_on_when_it_
     assert decisions(folders[2]) == decisions(folders[1]) == ["begin", "promoted", "live"]
 
 
+def test_a_shared_record_that_cannot_be_read_is_named_and_can_be_removed(
+    database: Database, tmp_path: Path, clock: Clock
+) -> None:
+    """As that of a later version, after it was rolled back; the runbook says how."""
+    tables = RolloutTables(database)
+    begin(tmp_path / "m")
+    decider = DecidingReplica(tables, "m", tmp_path / "m", "a", clock=clock)
+    control = controller(
+        tmp_path / "m", lambda split: StageEvidence(split.stage, split.percent), decider
+    )
+    assert decider.claim()
+    assert control.step()
+    with tables.transaction() as run:
+        run.change("UPDATE understudy_rollouts SET record = '{}' WHERE model = 'm'", {})
+    where = "The record of m in the table understudy_rollouts is not the record of a rollout"
+    with pytest.raises(RepositoryError, match=where):
+        decider.claim()
+    with tables.transaction() as run:
+        run.change("UPDATE understudy_rollouts SET record = NULL WHERE model = 'm'", {})
+    assert decider.claim()
+    assert control.step()
+
+
 def test_replicas_that_share_a_bucket_alone_do_not_contradict_each_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
