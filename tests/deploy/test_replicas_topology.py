@@ -53,6 +53,12 @@ def test_haproxy_asks_the_replicas_that_there_are(services: dict[str, Any], prox
         Settings.from_environ({k: v for k, v in environment.items() if "$" not in v})
 
 
+def test_the_trainer_learns_from_what_the_replicas_store(services: dict[str, Any]) -> None:
+    """Without the store `retrain --feedback` has nothing to learn from."""
+    stores = {services[name]["environment"]["UNDERSTUDY_EVENTS"] for name in (*NAMES, "trainer")}
+    assert len(stores) == 1
+
+
 def test_haproxy_waits_for_the_replicas_own_words(services: dict[str, Any], proxy: str) -> None:
     (answer_s,) = re.findall(r"timeout server (\d+)s", proxy)
     assert int(answer_s) > Settings().timeout_s
