@@ -10,7 +10,7 @@ import sqlite3
 import time
 import warnings
 import weakref
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,8 @@ GRACE_S = 90
 _ENGINE_OF_SQLITE = {"connect_args": {"timeout": 60}}
 # Between two attempts to open a database that another process is making: seconds.
 _AGAIN_S = 0.2
+# Settings with which so many trials have failed are not tried again: they may be the reason.
+_MOST_FAILURES = 5
 _DECLARED = "declared"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _FILE = "study.db"
@@ -188,6 +190,9 @@ def open_or_create_study(
                 f"The study {location.study} is about {key} {before.get(key)}, "
                 f"not {declared[key]}: give another --study."
             )
+    # Those that were interrupted have ended as failed before there was anybody to try them again.
+    for trial in study.get_trials(deepcopy=False, states=(TrialState.FAIL,)):
+        _try_again(study, trial)
     return study
 
 
@@ -312,6 +317,29 @@ def _give_up(study: optuna.Study) -> None:
         age = time.time() - trial.datetime_start.timestamp()
         if age > GRACE_S and BEGUN not in trial.user_attrs:
             study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
+            _try_again(study, trial)
+
+
+def _try_again(study: optuna.Study, failed: FrozenTrial) -> None:
+    """Let the next trial have the settings of one that has failed, unless another has them.
+
+    Otherwise the sampler draws others, and the architecture's own, which are the first trial's,
+    are never compared with.
+    """
+    settings = _settings_of(failed)
+    alike = [
+        trial
+        for trial in study.get_trials(deepcopy=False)
+        if trial.number != failed.number and _settings_of(trial) == settings
+    ]
+    failures = 1 + sum(trial.state == TrialState.FAIL for trial in alike)
+    if settings and failures == len(alike) + 1 and failures < _MOST_FAILURES:
+        study.enqueue_trial(settings)
+
+
+def _settings_of(trial: FrozenTrial) -> dict[str, Any]:
+    """Return what a trial tries, or is to try; nothing where the sampler is yet to draw that."""
+    return {**trial.system_attrs.get("fixed_params", {}), **trial.params}
 
 
 # The attribute of a trial whose training has begun.
@@ -328,6 +356,13 @@ class _Storage(RDBStorage):
             # Also of a database that turns out to be unusable.
             if "engine" in vars(self):
                 weakref.finalize(self, self.engine.dispose)
+
+    def get_heartbeat_stale_trial_callback(self) -> Callable[[optuna.Study, FrozenTrial], None]:
+        # Optuna calls it in the one process of several that gives a trial up.
+        return _try_again
+
+    # As Optuna 4 calls it.
+    get_failed_trial_callback = get_heartbeat_stale_trial_callback
 
     def record_heartbeat(self, trial_id: int) -> None:
         # The thread that beats ends with the first error, and the trial would be given up.

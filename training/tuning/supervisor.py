@@ -87,7 +87,7 @@ class _Watch:
                 self._reported.add(trial.number)
                 say(f"{self._line(trial)}  {self._so_far(found)}")
         if self._status is not None:
-            running = [_running_line(trial) for trial in found if not _ended(trial)]
+            running = [_running_line(trial) for trial in found if _runs(trial)]
             self._status.update("  ".join([*running, self._so_far(found)]))
 
     def close(self) -> None:
@@ -113,6 +113,11 @@ class _Watch:
 
 def _ended(trial: FrozenTrial) -> bool:
     return trial.state.is_finished()
+
+
+def _runs(trial: FrozenTrial) -> bool:
+    # One that waits for its turn has not ended either.
+    return trial.state == TrialState.RUNNING
 
 
 def _running_line(trial: FrozenTrial) -> str:

@@ -3,11 +3,13 @@
 import json
 import os
 import signal
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import optuna
 import pytest
 from optuna.trial import TrialState
 
@@ -171,6 +173,49 @@ def test_a_killed_trial_does_not_block_the_study(
     monkeypatch.setattr(storage, "GRACE_S", 1)
     tuning_worker.work(Tiny(), location, SETTINGS, 1, 1)
     assert [t.state for t in study.get_trials()] == [TrialState.FAIL, TrialState.COMPLETE]
+    assert study.trials[1].params == study.trials[0].params
+
+
+def test_an_interrupted_first_trial_is_tried_again_by_the_same_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    location = StudyLocation(f"sqlite:///{tmp_path}/first.db", "tiny")
+    first = Tiny().default_hyperparameters("default")
+
+    def interrupted(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(tuning_worker.training_loop, "learn", interrupted)
+        for _ in range(2):
+            storage.open_or_create_study(location, "min", ABOUT, first)
+            with pytest.raises(KeyboardInterrupt):
+                tuning_worker.work(Tiny(), location, SETTINGS, 2, 0)
+    study = storage.open_or_create_study(location, "min", ABOUT, first)
+    # Somebody who looks meanwhile does not queue it once more.
+    storage.open_or_create_study(location, "min", ABOUT, first)
+    tuning_worker.work(Tiny(), location, SETTINGS, 2, 0)
+    states = [(trial.state, trial.params == first) for trial in study.get_trials()]
+    assert states == [
+        (TrialState.FAIL, True),
+        (TrialState.FAIL, True),
+        (TrialState.COMPLETE, True),
+        (TrialState.COMPLETE, False),
+    ]
+
+
+def test_settings_that_fail_again_and_again_are_given_up(location: StudyLocation) -> None:
+    study = storage.open_or_create_study(location, "min", ABOUT, {})
+    study.enqueue_trial({"units": 3})
+
+    def objective(trial: optuna.Trial) -> float:
+        trial.suggest_int("units", 1, 4)
+        raise MemoryError
+
+    for _ in range(5):
+        study.optimize(objective, n_trials=1, catch=MemoryError)
+        storage.open_or_create_study(location, "min", ABOUT, {})
+    assert [trial.state for trial in study.get_trials()] == [TrialState.FAIL] * 5
 
 
 def test_tune_and_train_from_it(
@@ -225,6 +270,26 @@ def test_ctrl_c_ends_all_processes(
         == "Interrupted. Run the same command to continue."
     )
     assert [trial.state for trial in study.get_trials()] == [TrialState.FAIL]
+
+
+def test_processes_that_ignore_ctrl_c_end_by_themselves(
+    repository_root: Path, tmp_path: Path
+) -> None:
+    """As those do that a script's shell starts in the background."""
+    script = (
+        "import signal, time; from understudy.signals import stops_as_by_ctrl_c\n"
+        "signal.signal(signal.SIGINT, signal.SIG_IGN)\n"
+        "with stops_as_by_ctrl_c():\n"
+        "    try:\n"
+        "        print('at work', flush=True); time.sleep(600)\n"
+        "    except KeyboardInterrupt:\n"
+        "        print('ended by itself')\n"
+    )
+    log = tmp_path / "worker-0.log"
+    command = ["env", f"PYTHONPATH={repository_root}", sys.executable, "-c", script]
+    with local_workers.workers_here(tmp_path, [command]):
+        eventually(lambda: log.exists() and "at work" in log.read_text(), 60)
+    assert log.read_text().splitlines() == ["at work", "ended by itself"]
 
 
 def test_there_are_no_more_processes_than_trials(
