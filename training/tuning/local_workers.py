@@ -54,7 +54,8 @@ class LocalWorkers:
         """Ask the processes to end between two batches; kill those that do not."""
         for process in self._processes:
             if process.poll() is None:
-                process.send_signal(signal.SIGINT)
+                # Not SIGINT, which what a script's shell starts in the background ignores.
+                process.send_signal(signal.SIGTERM)
         until = time.monotonic() + _END_S
         for process in self._processes:
             try:
