@@ -89,6 +89,27 @@ def test_wrong_usage_is_one_sentence_and_exit_code_2(
     assert capsys.readouterr().err == f"{message}\n"
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["retrain", "mpg"], "settings.toml: no-publish must be false: a retraining publishes."),
+        (
+            ["train", "mpg", "--rollout"],
+            "--rollout and no-publish in settings.toml exclude each other.",
+        ),
+    ],
+)
+def test_what_publishes_is_not_told_by_a_file_not_to(
+    arguments: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "settings.toml").write_text("no-publish = true\n")
+    assert cli.main([*arguments, "--config", "settings.toml", "--data", "none.csv"]) == 2
+    assert capsys.readouterr().err == f"{message}\n"
+    (tmp_path / "settings.toml").write_text("no-publish = false\n")
+    assert cli.main([*arguments, "--config", "settings.toml", "--data", "none.csv"]) == 2
+    assert capsys.readouterr().err == "none.csv is not there.\n"
+
+
 def test_no_path_of_a_command_may_be_empty() -> None:
     context = click.Context(click.Command("understudy"))
     for name in commands.names():

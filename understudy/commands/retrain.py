@@ -13,6 +13,7 @@ from service.repository.object_store.refreshing import bring_up_to_date
 from service.repository.rollout_policy import RolloutRules
 from training import tasks
 from training.data.feedback.given_truths import DEFAULT_SHARE, Feedback, GivenTruth
+from training.errors import UsageError
 from training.fitting import config as configuration
 from training.publishing.live_version import find_live_version
 from understudy import event_store, options
@@ -97,6 +98,8 @@ def command(
     """
     task = tasks.get(model)
     toml = {} if config is None else configuration.read_toml(config)
+    if toml.get("no-publish"):
+        raise UsageError(f"{config}: no-publish must be false: a retraining publishes.")
     given = explicit_settings(settings)
     resolved = configuration.resolve(task.name, task.architectures, toml, given)
     trial = options.rollout_rules(rollout, rollout_rules)

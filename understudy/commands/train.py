@@ -9,7 +9,8 @@ from service.repository.rollout_policy import RolloutRules
 from training import tasks
 from training.console.progress import say
 from training.errors import UsageError
-from training.fitting import config, run_folder
+from training.fitting import config as configuration
+from training.fitting import run_folder
 from understudy import options
 from understudy.help import TRAINING, Command, Option
 from understudy.options import explicit_settings, model, training_settings
@@ -75,12 +76,14 @@ def command(
     The gates compare it with the version that serves; a worse one is not published.
     """
     given, trial = explicit_settings(settings), options.rollout_rules(rollout, rollout_rules)
-    if rollout and given.get("no-publish"):
-        raise UsageError("--rollout and --no-publish exclude each other.")
+    toml = {} if config is None or resume is not None else configuration.read_toml(config)
+    if rollout and {**toml, **given}.get("no-publish"):
+        where = "--no-publish" if given.get("no-publish") else f"no-publish in {config}"
+        raise UsageError(f"--rollout and {where} exclude each other.")
     if storage is not None and from_study is None:
         raise UsageError("--storage says where the study of --from-study is: it needs that option.")
     if resume is None:
-        run = _new_run(model, config, from_study, storage, given)
+        run = _new_run(model, toml, from_study, storage, given)
     elif config is not None or from_study or given.keys() - _FREE_ON_RESUME:
         raise UsageError(
             "--resume takes what decides the training from the run: "
@@ -102,15 +105,14 @@ def command(
 
 def _new_run(
     model: str,
-    file: Path | None,
+    toml: dict[str, Any],
     from_study: str | None,
     database: str | None,
     given: dict[str, Any],
 ) -> run_folder.Run:
     task = tasks.get(model)
-    toml = {} if file is None else config.read_toml(file)
     if from_study is None:
-        settings = config.resolve(task.name, task.architectures, toml, given)
+        settings = configuration.resolve(task.name, task.architectures, toml, given)
     else:
         from training.tuning import storage
 
