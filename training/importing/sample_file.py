@@ -242,17 +242,28 @@ def _first_line(error: BaseException) -> str:
 
 def _from_python(source: Any) -> Samples:
     if isinstance(source, Mapping):
-        source = {str(key): np.asarray(value) for key, value in source.items()}
+        source = {str(key): _array(value) for key, value in source.items()}
     elif isinstance(source, list | tuple) and source and isinstance(source[0], Mapping):
         return _of_rows(
             "samples", tuple(SampleRow(f"samples[{i}]", row) for i, row in enumerate(source))
         )
     samples = _of_arrays(
-        "samples", "samples", source if isinstance(source, Mapping) else np.asarray(source)
+        "samples", "samples", source if isinstance(source, Mapping) else _array(source)
     )
     if not samples.rows:
         raise UsageError("samples holds no rows.")
     return samples
+
+
+def _array(rows: Any) -> npt.NDArray[Any]:
+    """Return rows as an array; of objects where they are not all alike, as NumPy requires."""
+    try:
+        return np.asarray(rows)
+    except ValueError:
+        array = np.empty(len(rows), dtype=object)
+        for number, row in enumerate(rows):
+            array[number] = row.tolist() if isinstance(row, np.ndarray) else row
+        return array
 
 
 def _of_arrays(name: str, place: str, value: Any) -> Samples:

@@ -67,7 +67,7 @@ def import_model(
         model: a Keras model, the path of a ``.keras`` or ``.h5`` file, or of a SavedModel's folder.
         name: under which it is served.
         models: the folder of models; ``None`` takes ``MODELS``, or ``saved_models``.
-        samples: examples that become golden ones: the path of a CSV, JSON-lines, ``.npy`` or
+        samples: examples that become golden ones: the path of a CSV, JSON, ``.npy`` or
             ``.npz`` file; an array of the only input's values, [N, ...]; a mapping of such arrays
             by input; or a list of rows, each a mapping.
         force: publish it though callers of the live version cannot go on with it.
@@ -347,7 +347,7 @@ def _tell(contract: Contract, golden: Golden | None, samples: Samples | None) ->
     if len(signature.inputs) == 1 and len(shape) == 2 and 1 < (shape[1] or 0) <= _MOST_NAMED:
         say(f"to name the {shape[1]} values of {takes}, say --inputs a,b,... or give samples")
     if samples is None:
-        say("no golden examples: --samples takes a CSV, JSON-lines, .npy or .npz file of them")
+        say("no golden examples: --samples takes a CSV, JSON, .npy or .npz file of them")
     elif golden is None:
         say("no golden examples: a sample with its answer is larger than a file of them may be")
     else:

@@ -62,7 +62,7 @@ _MEANING, _FIELDS, _RESULT = "What it is", "Its inputs and outputs", "The result
     cls=Option,
     type=PathName(),
     metavar="FILE",
-    help="examples: .csv, .jsonl, .npy or .npz",
+    help="examples: .csv, .json, .jsonl, .npy or .npz",
     panel=_MEANING,
 )
 @click.option(

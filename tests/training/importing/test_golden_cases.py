@@ -104,6 +104,20 @@ def test_as_many_as_there_is_room_for(side: int, answered: int, count: int) -> N
 
 
 @pytest.mark.parametrize(
+    ("given", "place"),
+    [
+        ([[1, 2], [3, 4, 5]], "samples, row 1"),
+        ([np.ones(2), np.ones(3)], "samples, row 1"),
+        ({"x": [[1, 2], [3, 4, 5]]}, "samples, row 1"),
+    ],
+)
+def test_rows_of_different_lengths_are_named(given: Any, place: str) -> None:
+    """NumPy makes no array of them."""
+    with pytest.raises(UsageError, match=f"{place}: x must be a list of 2 values, not a list of 3"):
+        instances(read_samples(given), [field(2)])
+
+
+@pytest.mark.parametrize(
     ("array", "x", "row", "words"),
     [
         (np.zeros((2, 3)), field(2), 0, "x must be a list of 2 values, not a list of 3"),
