@@ -16,6 +16,7 @@ from service.repository.reference.reference_file import write_reference
 from service.repository.rollout_policy import RolloutRules
 from training import tasks
 from training.array_types import Predict
+from training.console.number_format import figure
 from training.console.progress import say, working
 from training.console.terminal_table import print_table
 from training.data.feedback.given_truths import read_feedback
@@ -28,7 +29,7 @@ from training.evaluation.metrics import beside_the_headline
 from training.evaluation.out_of_fold import write_errors
 from training.evaluation.predictions import ClassificationPredictions, Predictions
 from training.fitting import training_loop
-from training.fitting.config import architecture_of
+from training.fitting.config import Settings, architecture_of
 from training.fitting.initial_weights import InitialWeights, keep_copy, kept_copy, write_weights
 from training.fitting.process_lock import exclusive_lock
 from training.fitting.run_folder import Run, keep_to_data
@@ -80,7 +81,7 @@ def _train(run: Run, force: bool, rollout: RolloutRules | None) -> int | None:
         loaded, plan = _checked(task, run, rollout)
     architecture = task.architectures[settings.arch]
     say(
-        f"{settings.model}, {settings.arch}: {architecture.description}; "
+        f"{settings.model}, {settings.arch}: {architecture.description}{_changed(task, settings)}; "
         f"{plan.model.count_params():,} parameters; run folder {run.folder}"
     )
     training_loop.fit(plan, architecture, run)
@@ -107,6 +108,16 @@ def _train(run: Run, force: bool, rollout: RolloutRules | None) -> int | None:
         )
         write_report(run.report, data)
     return version
+
+
+def _changed(task: Task[Any], settings: Settings) -> str:
+    """Return what a tuning chose otherwise than the architecture's description says, in words."""
+    changed = [
+        f"{name} {figure(value)}"
+        for name, value in settings.hyperparameters.items()
+        if value != getattr(task.networks[settings.arch], name)
+    ]
+    return f", but with {', '.join(changed)}" if changed else ""
 
 
 def _checked(

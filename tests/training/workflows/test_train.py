@@ -14,6 +14,10 @@ from service.repository.model_policy import read_policy
 from service.repository.model_store import Store
 from service.repository.reference.reference_file import read_reference
 from tests.training.toy import write_points
+from training import tasks
+from training.data.dataset_location import Found
+from training.fitting import config, run_folder
+from training.workflows import train
 from understudy import cli
 
 GOOD = ["train", "toy", "--data", "data", "--out", "models"]
@@ -137,3 +141,26 @@ def test_a_live_version_that_cannot_be_read_is_named_before_the_training(
         )
         assert "epoch" not in told.out
     assert list(toy.glob("runs/toy/*")) == []
+
+
+def test_what_a_tuning_chose_stands_beside_the_description_of_the_network(
+    found_mpg: Found,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    task = tasks.get("mpg")
+    toml = {"arch": "tutorial", "out": str(tmp_path / "models")}
+    settings = config.resolve(task.name, task.architectures, toml, {})
+    chosen = {"learning_rate": 0.0025, "units": 22, "layers": 2, "dropout": 0.25}
+    run = run_folder.create_run_folder(tmp_path / "runs", config.with_chosen(settings, chosen))
+
+    def stop(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(train.training_loop, "fit", stop)
+    with pytest.raises(KeyboardInterrupt):
+        train.train(run)
+    # The tutorial's network has two layers itself.
+    described = "normalisation, Dense 64, Dense 64, Dense 1, but with units 22, dropout 0.25; "
+    assert f"mpg, tutorial: {described}" in capsys.readouterr().out
