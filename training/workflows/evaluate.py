@@ -15,6 +15,7 @@ from training.data.load import load_data
 from training.errors import UsageError
 from training.publishing import saved_model_export
 from training.tasks.task_interface import Task
+from training.workflows.feedback_data import data_alone_of
 
 
 def evaluate(
@@ -87,8 +88,7 @@ def _are_other_rows(card: Card, task: Task[Any], data: Any) -> bool:
     rows = task.reference_rows(data)
     if rows is None or rows.held_out:
         return False
-    feedback = card.data.get("feedback", {})
-    known = feedback.get("data_fingerprint", card.data.get("fingerprint"))
+    known = data_alone_of(card.data)
     return known is not None and known != task.summary(data)["fingerprint"]
 
 

@@ -1,6 +1,7 @@
 """The data of a training with what live traffic brought, and what the card says of both."""
 
 import dataclasses
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -57,3 +58,12 @@ def summary_of(task: Task[Any], loaded: Loaded[Any], feedback: Feedback | None) 
             **merged.counts,
         },
     }
+
+
+def data_alone_of(data: Mapping[str, Any]) -> Any:
+    """Return the fingerprint of the data that a version has learned from, without its feedback.
+
+    Args:
+        data: what the version's card says of it, as ``summary_of`` does.
+    """
+    return data.get("feedback", {}).get("data_fingerprint", data.get("fingerprint"))

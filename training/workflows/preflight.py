@@ -17,6 +17,7 @@ from training.publishing.gates import run_contract_gate
 from training.publishing.live_version import LiveVersion, contract_of
 from training.publishing.sensitive_fields import mark_sensitive
 from training.tasks.task_interface import Task
+from training.workflows.feedback_data import data_alone_of
 
 
 def make_room(run: Run) -> None:
@@ -72,7 +73,7 @@ def warn_of_known_rows(initial: InitialWeights, fingerprint: str, settings: Sett
     """Say so where the rows held out are others than the version to begin with had held out."""
     seed = settings.seed
     card = read_card(initial.folder)
-    if card is None or card.data.get("fingerprint") != fingerprint:
+    if card is None or data_alone_of(card.data) != fingerprint:
         return
     own = card.training.get("seed")
     if own is not None and own != seed:

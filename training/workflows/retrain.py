@@ -22,7 +22,7 @@ from training.publishing.live_version import find_live_version
 from training.publishing.version_policy import version_on_trial
 from training.tasks.task_interface import Task
 from training.workflows import train
-from training.workflows.feedback_data import summary_of, with_feedback
+from training.workflows.feedback_data import data_alone_of, summary_of, with_feedback
 from training.workflows.prometheus_textfile import Retrained, check_place, write_textfile
 from training.workflows.refused_truths import note_refusal, refused_until
 from training.workflows.resume_command import resume_command
@@ -217,7 +217,9 @@ def _look_for_new_data(
         if card is None:
             continue
         learned[version] = card.data
-        if card.data.get("fingerprint") == fingerprint:
+        # Without feedback a version that has learned from some besides knows the data itself.
+        known_data = data_alone_of(card.data) if feedback is None else card.data.get("fingerprint")
+        if known_data == fingerprint:
             raise NoNewDataError(
                 f"There is no new data for {task.name}: version {version} has learned from it "
                 f"(SHA-256 {fingerprint[:16]}...).{_unused(loaded)}"
@@ -259,10 +261,7 @@ def _await_occasion(
         RefusedError: from those that are, a refused version has learned in the same way.
     """
     recorded = [data.get("feedback", {}) for data in learned.values()]
-    if own not in [
-        each.get("data_fingerprint", data.get("fingerprint"))
-        for each, data in zip(recorded, learned.values(), strict=True)
-    ]:
+    if own not in map(data_alone_of, learned.values()):
         return
     until = feedback.last_of(float(each.get("until", 0.0)) for each in recorded)
     new = feedback.new_since(until)

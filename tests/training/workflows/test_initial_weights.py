@@ -1,5 +1,6 @@
 """A training that begins with the weights of a published version."""
 
+import json
 from pathlib import Path
 
 import keras
@@ -113,6 +114,21 @@ def test_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str
     other = ["--seed", "3", "--no-publish"]
     assert cli.main([*train, "--epochs", "1", "--init-from", "1", *other]) == 0
     assert "warning: version 1 learned from this data with --seed 1, " in capsys.readouterr().out
+    # Nor has one that learned from feedback as well seen less of it.
+    note_feedback(Path("models/digits/1"))
+    assert cli.main([*train, "--epochs", "1", "--init-from", "1", *other]) == 0
+    assert "warning: version 1 learned from this data with --seed 1, " in capsys.readouterr().out
+
+
+def note_feedback(version: Path) -> None:
+    """Let a version's card say that it has learned from feedback as well."""
+    path = version / "assets.extra" / "card.json"
+    card = json.loads(path.read_text())
+    card["data"] |= {
+        "fingerprint": "of both",
+        "feedback": {"data_fingerprint": card["data"]["fingerprint"]},
+    }
+    path.write_text(json.dumps(card))
 
 
 def test_mpg_cannot(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -196,6 +196,28 @@ def test_truths_are_learned_judged_told_and_remembered(
 
 
 @pytest.mark.usefixtures("_version_1")
+def test_a_schedule_without_feedback_does_not_undo_what_one_with_it_did(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = Path("models/mpg/1/assets.extra/card.json")
+    card = json.loads(path.read_text())
+    own = card["data"]["fingerprint"]
+    card["data"] |= {"fingerprint": "of both", "feedback": {"data_fingerprint": own}}
+    path.write_text(json.dumps(card))
+
+    def refuse(*_: object, **__: object) -> None:
+        raise RefusedError("It is trained.")
+
+    monkeypatch.setattr(train, "train", refuse)
+    assert cli.main([*COMMAND, *QUICK]) == 4
+    assert capsys.readouterr().err == (
+        f"There is no new data for mpg: version 1 has learned from it (SHA-256 {own[:16]}...).\n"
+    )
+    write_csv(Path("cars.csv"), CAR_HEADER, cars(121))
+    assert cli.main([*COMMAND, *QUICK]) == 3
+
+
+@pytest.mark.usefixtures("_version_1")
 def test_a_version_that_errs_on_audits_is_refused_and_can_be_forced(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
