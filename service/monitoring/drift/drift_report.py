@@ -23,7 +23,8 @@ _SENTENCES = {
     OFF: "Drift is not looked for: UNDERSTUDY_DRIFT is off.",
     NO_REFERENCE: (
         "This version brings no reference, so that there is nothing to compare live rows with. "
-        "Versions trained from now on do."
+        "Versions bring one that were trained with 100 test rows or more, or imported with as many "
+        "samples."
     ),
 }
 

@@ -81,7 +81,11 @@ def test_a_version_without_a_reference_says_so(client: FlaskClient) -> None:
     # That of ``affine`` cannot be used, which does not keep the version from serving.
     report = client.get("/v1/models/affine/drift").json
     assert report["state"] == "no reference"
-    assert "no reference" in report["sentence"]
+    assert report["sentence"] == (
+        "This version brings no reference, so that there is nothing to compare live rows with. "
+        "Versions bring one that were trained with 100 test rows or more, or imported with as many "
+        "samples."
+    )
 
 
 def test_what_is_not_there_is_not_found(client: FlaskClient) -> None:
