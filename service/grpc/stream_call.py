@@ -6,7 +6,7 @@ from contextlib import aclosing
 from functools import partial
 
 from service.api.http.body_budget import UNCOUNTED_BYTES
-from service.api.http.slow_clients import BYTES_PER_S
+from service.api.http.slow_clients import is_too_slow
 from service.errors import DeadlineError, ServiceError
 from service.grpc.answer_blocks import ANSWER_HEAD, Answer, alone, error_trailers, ok_trailers
 from service.grpc.call import Call, CallHost
@@ -22,7 +22,7 @@ class StreamCall(Call):
     """Hands on messages as they are asked for, and sends others as the client takes them."""
 
     __slots__ = (
-        "_came_at",
+        "_began_at",
         "_has_answered",
         "_has_ended",
         "_most",
@@ -30,6 +30,7 @@ class StreamCall(Call):
         "_task",
         "_used",
         "_waiter",
+        "_waits_since",
     )
 
     def __init__(self, host: CallHost, stream: Stream, head: CallHead) -> None:
@@ -45,7 +46,8 @@ class StreamCall(Call):
         self._waiter: asyncio.Future[None] | None = None
         # Bytes that were used since the client was last allowed more.
         self._used = 0
-        self._came_at = self._since
+        # Since when there is a part of the next message, and since when more is waited for.
+        self._began_at = self._waits_since = self._since
         self._task = host.loop.create_task(self._answer())
 
     def receive(self, data: bytes, is_last: bool) -> None:
@@ -61,7 +63,7 @@ class StreamCall(Call):
             self.fail(error)
             return
         if not self._reader.size:
-            self._came_at = self.host.loop.time()
+            self._began_at = self.host.loop.time()
         self._reader.add(data)
         self._has_ended = is_last
         if self._waiter is not None and not self._waiter.done():
@@ -86,7 +88,13 @@ class StreamCall(Call):
         size = self._reader.size
         if self._waiter is None or not size or self.is_over:
             return
-        if now - self._came_at > self.host.read_timeout_s + size / BYTES_PER_S:
+        if is_too_slow(
+            now,
+            since=self._began_at,
+            came_at=self._waits_since,
+            size=size,
+            seconds=self.host.read_timeout_s,
+        ):
             self._task.cancel()
             self.fail(ServiceError("The message did not come in time.", status=408))
 
@@ -153,6 +161,7 @@ class StreamCall(Call):
                     if self._reader.size:
                         raise ServiceError("The last message is not whole.", status=400)
                     return
+                self._waits_since = loop.time()
                 self._waiter = loop.create_future()
                 try:
                     await self._waiter
@@ -165,7 +174,7 @@ class StreamCall(Call):
                 # A client may have sent thousands, and others are to be answered as well.
                 await asyncio.sleep(0)
                 turn_end = now + _TURN_S
-            self._came_at = now
+            self._began_at = now
             self._use(PREFIX_BYTES + len(message))
             if is_packed:
                 work = partial(self.unpack, message, self._most)

@@ -4,7 +4,7 @@ from concurrent.futures import Future
 from functools import partial
 
 from service.api.http.body_budget import UNCOUNTED_BYTES
-from service.api.http.slow_clients import BYTES_PER_S
+from service.api.http.slow_clients import is_too_slow
 from service.errors import ServiceError
 from service.grpc.call import Call, CallHost
 from service.grpc.call_head import CallHead
@@ -15,7 +15,7 @@ from service.http2.stream import Stream
 class UnaryCall(Call):
     """Takes the message, and begins to answer once nothing more can follow."""
 
-    __slots__ = ("_has_begun", "_message", "_reader")
+    __slots__ = ("_came_at", "_has_begun", "_message", "_reader")
 
     def __init__(self, host: CallHost, stream: Stream, head: CallHead) -> None:
         """A call whose header was received."""
@@ -23,6 +23,7 @@ class UnaryCall(Call):
         self._reader: MessageReader | None = None
         self._message: tuple[bool, bytes] | None = None
         self._has_begun = False
+        self._came_at = self._since
 
     def receive(self, data: bytes, is_last: bool) -> None:
         """Take a part of the body."""
@@ -47,8 +48,13 @@ class UnaryCall(Call):
         """Refuse the call if its message does not come."""
         if self._has_begun or self.is_over:
             return
-        came = 0 if self._reader is None else self._reader.size
-        if now - self._since > self.host.read_timeout_s + came / BYTES_PER_S:
+        if is_too_slow(
+            now,
+            since=self._since,
+            came_at=self._came_at,
+            size=0 if self._reader is None else self._reader.size,
+            seconds=self.host.read_timeout_s,
+        ):
             self.fail(ServiceError("The request did not come in time.", status=408))
 
     def _receive_part(self, data: bytes, is_last: bool) -> None:
@@ -59,6 +65,7 @@ class UnaryCall(Call):
             reader = self._reader = MessageReader(self.method().most_bytes)
         self.share.add(len(data))
         reader.add(data)
+        self._came_at = self.host.loop.time()
         if self._message is None:
             self._message = reader.read()
         if reader.size and (self._message is not None or is_last):

@@ -6,7 +6,8 @@ requests; ``_will_close``, which decides whether an answer ends its connection;
 ``_arm_keepalive_timer``, which it calls when it begins to wait for the next request;
 ``_send_error_response`` and ``_close_transport``, by which it refuses and ends; ``_closed``,
 and ``_safe_write``; ``_is_websocket_upgrade``, and ``_send_response_start``, which writes an
-answer's head; and ``_REASON_PHRASES``, the words of a status.
+answer's head; ``_REASON_PHRASES``, the words of a status; and ``BodyReceiver``, one for each
+request, which waits for its body's next part in ``_wait_for_data`` until ``_waiter`` has a result.
 """
 
 import asyncio
@@ -14,16 +15,16 @@ from http import HTTPStatus
 from typing import Any, cast
 
 from gunicorn.asgi import protocol
-from gunicorn.asgi.protocol import ASGIProtocol
+from gunicorn.asgi.protocol import ASGIProtocol, BodyReceiver
 
 from service.api.http.responses import error_response
 from service.api.http.slow_clients import (
-    BYTES_PER_S,
     HALF_CLOSED_S,
     WriteClock,
     can_be_half_closed,
     close_at_once,
     close_in_order,
+    is_too_slow,
 )
 from service.errors import ServiceError
 from service.server.response_heads import head_of
@@ -43,6 +44,28 @@ _MESSAGES = {
 }
 
 
+class PatientBodyReceiver(BodyReceiver):
+    """Hands on a body, and leaves it to the connection how long its client may take.
+
+    gunicorn's waits for each part as long as a worker may be silent, and then reports that the
+    client is gone, so that one which may still send would get 500.
+    """
+
+    _waiter: asyncio.Future[None] | None
+
+    async def _wait_for_data(self) -> None:
+        if self._chunks or self._complete or self._disconnected:
+            return
+        self._waiter = asyncio.get_running_loop().create_future()
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
+
+
+protocol.BodyReceiver = PatientBodyReceiver
+
+
 class FullHttpProtocol(ASGIProtocol):
     """One connection, whatever it requests."""
 
@@ -52,7 +75,7 @@ class FullHttpProtocol(ASGIProtocol):
     def __init__(self, worker: WorkerInterface) -> None:
         """A connection of ``worker`` that is not made yet."""
         super().__init__(worker)
-        self._since = worker.loop.time()
+        self._since = self._came_at = worker.loop.time()
         self._received = 0
         self._has_begun = False
         # Whether the client sends no more.
@@ -84,9 +107,10 @@ class FullHttpProtocol(ASGIProtocol):
     def data_received(self, data: bytes) -> None:
         if self._closed:
             return  # What the client still sends is discarded.
+        self._came_at = self.worker.loop.time()
         if not self._has_begun:
             self._has_begun = True
-            self._since = self.worker.loop.time()
+            self._since = self._came_at
             self._received = 0
         self._received += len(data)
         super().data_received(data)
@@ -116,8 +140,12 @@ class FullHttpProtocol(ASGIProtocol):
         elif self.idle_since is not None:
             if now - self._since > worker.keep_alive_s:
                 self._close_transport()
-        elif self._is_reading() and (
-            now - self._since > worker.read_timeout_s + self._received / BYTES_PER_S
+        elif self._is_reading() and is_too_slow(
+            now,
+            since=self._since,
+            came_at=self._came_at,
+            size=self._received,
+            seconds=worker.read_timeout_s,
         ):
             self._send_error_response(408, "")
             self._close_transport()

@@ -13,12 +13,12 @@ from typing import cast
 from service.api.http.body_budget import UNCOUNTED_BYTES
 from service.api.http.responses import Response, error_response
 from service.api.http.slow_clients import (
-    BYTES_PER_S,
     HALF_CLOSED_S,
     WriteClock,
     can_be_half_closed,
     close_at_once,
     close_in_order,
+    is_too_slow,
 )
 from service.api.inference.prediction_loop import RunningPrediction
 from service.errors import ServiceError
@@ -60,7 +60,7 @@ class PredictionProtocol(asyncio.Protocol):
         self._will_go_on = False
         # Whether the client sends no more.
         self._has_ended = False
-        self._since = host.loop.time()
+        self._since = self._came_at = host.loop.time()
         self._writing: WriteClock
 
     @property
@@ -134,12 +134,17 @@ class PredictionProtocol(asyncio.Protocol):
         elif self.idle_since is not None:
             if now - self._since > host.keep_alive_s:
                 self._close()
-        elif not self._is_answering:
-            received = self._have + len(self._held)
-            if now - self._since > host.read_timeout_s + received / BYTES_PER_S:
-                late = ServiceError("The request did not come in time.", status=408)
-                self._write(error_response(late), {}, closes=True)
-                self._close()
+        elif not self._is_answering and is_too_slow(
+            now,
+            since=self._since,
+            # Of a head that is not whole, nothing is noted.
+            came_at=max(self._since, self._came_at),
+            size=self._have + len(self._held),
+            seconds=host.read_timeout_s,
+        ):
+            late = ServiceError("The request did not come in time.", status=408)
+            self._write(error_response(late), {}, closes=True)
+            self._close()
 
     def end_if_idle(self) -> None:
         """Close the connection unless a request is under way."""
@@ -204,6 +209,7 @@ class PredictionProtocol(asyncio.Protocol):
         if len(data) < missing:
             self._parts.append(data)
             self._have += len(data)
+            self._came_at = self._host.loop.time()
             return
         if len(data) > missing:
             data, self._held = data[:missing], data[missing:]

@@ -12,6 +12,22 @@ GRACE_S = 2.0
 HALF_CLOSED_S = 1.0
 
 
+def is_too_slow(now: float, *, since: float, came_at: float, size: int, seconds: float) -> bool:
+    """Whether a client takes too long to send something.
+
+    What it has sent earns it time to send more, but not to pause: it would hold its bytes, and so
+    the room of others, for as long as it took to send them slowly.
+
+    Args:
+        now: the loop's time.
+        since: when it began.
+        came_at: when something came last.
+        size: how many bytes have come.
+        seconds: how long it may take, plus one for each ``BYTES_PER_S``, and how long it may pause.
+    """
+    return now - since > seconds + size / BYTES_PER_S or now - came_at > seconds
+
+
 class WriteClock:
     """How long a client takes to receive an answer; each part received earns more time."""
 

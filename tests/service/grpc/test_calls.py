@@ -458,6 +458,20 @@ def test_a_message_that_does_not_come_is_not_waited_for(path: str) -> None:
     scene()
 
 
+@pytest.mark.parametrize("path", ["/echo", "/stream"])
+def test_a_client_may_not_pause_for_as_long_as_its_message_may_take(path: str) -> None:
+    @plays
+    async def scene(talk: Talk) -> None:
+        # It has time for more, if it goes on to send.
+        talk.data(talk.begin(path), framed(bytes(180_000))[:160_000])
+        await asyncio.sleep(0)
+        talk.connection.check_time(talk.host.loop.time() + READ_TIMEOUT_S + 1)
+        assert talk.host.ended == 1
+        assert await talk.code() is GrpcCode.DEADLINE_EXCEEDED
+
+    scene()
+
+
 @plays
 async def test_a_stream_may_be_silent_between_messages(talk: Talk) -> None:
     stream = talk.begin("/stream")

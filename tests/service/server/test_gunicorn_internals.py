@@ -56,7 +56,13 @@ def test_attributes_of_the_protocol() -> None:
     assert connection._closed is False
     assert connection._current_request is None
     assert connection._body_receiver is None
-    assert BodyReceiver(None, connection)._complete is False
+    receiver = BodyReceiver(None, connection)
+    assert receiver._complete is False
+    assert receiver._disconnected is False
+    assert receiver._waiter is None
+    assert not receiver._chunks
+    assert callable(receiver._wait_for_data)
+    assert "BodyReceiver(self._current_request, self)" in inspect.getsource(ASGIProtocol)
 
 
 def test_each_status_has_its_words() -> None:

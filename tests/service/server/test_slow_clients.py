@@ -189,6 +189,23 @@ def test_a_request_in_drops_is_refused(start_server: StartServer, start: bytes) 
     assert b'"code":"REQUEST_TIMEOUT"' in body
 
 
+@pytest.mark.parametrize(
+    "size", [b"Content-Length: 9000000", b"Transfer-Encoding: chunked"], ids=["body", "chunks"]
+)
+def test_a_request_that_pauses_is_refused(start_server: StartServer, size: bytes) -> None:
+    server = start_server(UNDERSTUDY_READ_TIMEOUT_S="1", UNDERSTUDY_MAX_BODY_BYTES="10000000")
+    with server.connect() as connection:
+        # What comes at once would be time enough for two minutes of drops.
+        body = bytes(8_000_000)
+        if b"chunked" in size:
+            body = b"%x\r\n%b" % (len(body) + 1, body)
+        connection.sendall(b"POST /echo HTTP/1.1\r\nHost: x\r\n" + size + b"\r\n\r\n" + body)
+        status, headers, text = answer(connection)
+    assert status == 408
+    assert headers["Connection"] == "close"
+    assert b'"code":"REQUEST_TIMEOUT"' in text
+
+
 @pytest.mark.parametrize("closes", [False, True], ids=["kept", "closes"])
 def test_a_slow_reader_that_gets_on_gets_all(start_server: StartServer, closes: bool) -> None:
     server = start_server(UNDERSTUDY_READ_TIMEOUT_S="1")
