@@ -22,7 +22,8 @@ from understudy.options import WholeNumber, data_path, model, models_folder
 def command(model: str, version: int, data: Path | None, out: Path) -> None:
     """Train a version again from the settings in its card, and compare the figures.
 
-    Nothing is published. The exit code is 6 where the figures differ.
+    Nothing is published. The exit code is 6 where the headline is outside of the
+    card's confidence interval.
     """
     task = tasks.get(model)
     from training.workflows import reproduce as workflow
