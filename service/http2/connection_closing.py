@@ -10,8 +10,6 @@ from service.http2.frames import LAST_STREAM, PING, frame, goaway_frame
 # A connection stays with one worker, so none stays for ever; requests under way are answered. Not
 # all that were made in one moment go in one moment.
 _AGE_S, _AGE_SPREAD = 30.0, 0.1
-# A connection on which nothing is asked.
-_IDLE_S = 300.0
 # When a client that has been silent is asked whether it is there, and how long it may take.
 _SILENCE_S, _SILENCE_TIMEOUT_S = 60.0, 20.0
 # How long a client may take to say that it knows that it is to go.
@@ -28,7 +26,7 @@ class _Stage(Enum):
 
 
 class ConnectionClosing:
-    """When one connection is closed, by age, idleness or silence of its client."""
+    """When one connection is closed, by its age or the silence of its client."""
 
     def __init__(self, now: float, write: Callable[[bytes], None]) -> None:
         """A connection that has just been made.
@@ -74,17 +72,16 @@ class ConnectionClosing:
             self._stage = _Stage.GOES
             self._write(goaway_frame(last_stream, code, message))
 
-    def check(self, now: float, last_stream: int, idle_since: float | None) -> bool:
+    def check(self, now: float, last_stream: int) -> bool:
         """Send the GOAWAY or PING that is due; return whether the client still responds.
 
         Args:
             now: the loop's time.
             last_stream: the last that the client began.
-            idle_since: since when it has asked nothing; ``None`` while it does.
         """
         if self._stage is _Stage.WARNED and now - self._warned_at > _WARNING_S:
             self.go(last_stream)
-        elif now > self._old_at or (idle_since is not None and now - idle_since > _IDLE_S):
+        elif now > self._old_at:
             self.warn(now)
         if self._asked_at is not None:
             return now - self._asked_at <= _SILENCE_TIMEOUT_S

@@ -141,7 +141,7 @@ class Http2Connection(asyncio.Protocol):
                 self.reset(stream, ErrorCode.CANCEL)
             elif stream.receiver is not None:
                 stream.receiver.check_time(now)
-        if not self._closing.check(now, self._last, self.idle_since):
+        if not self._closing.check(now, self._last):
             self._transport.abort()
         self._close_if_done()
 
