@@ -198,7 +198,8 @@ def _is_valid(output: Field, value: Any, path: str, problems: Problems, *, has_r
         return f"{path}{brackets(index[1:] if has_rows else index)}"
 
     try:
-        to_tensor(output, [value] if has_rows else value, limit=problems.limit)
+        # One more than is listed shows that there are more.
+        to_tensor(output, [value] if has_rows else value, limit=problems.limit + 1)
     except InvalidValueError as error:
         problems.add_value(place, error)
         return False

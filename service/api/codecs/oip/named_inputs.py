@@ -178,7 +178,8 @@ def _read_input(
         key = part.size_key
         part.check_size(sent, shape)
         key = part.data_key
-        return part.tensor(sent, shape, problems.limit).reshape(meant)
+        # One more than is listed shows that there are more.
+        return part.tensor(sent, shape, problems.limit + 1).reshape(meant)
     except InvalidValueError as error:
         problems.add_value(key, error)
         return None

@@ -36,7 +36,11 @@ def read_raw(
         )
     field = signature.inputs[0]
     try:
-        tensor = _element(field, data) if field.dtype == "string" else _numbers(field, data, limit)
+        if field.dtype == "string":
+            tensor = _element(field, data)
+        else:
+            # One more than is listed shows that there are more.
+            tensor = _numbers(field, data, limit + 1)
     except InvalidValueError as error:
         problems = Problems(limit)
         problems.add_value("body", error)

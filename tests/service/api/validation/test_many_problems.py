@@ -1,13 +1,18 @@
 """A request with far more problems than are listed: no more are made than the answer needs."""
 
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import orjson
 import pytest
 from flask.testing import FlaskClient
 
 from service.api.validation.problems import Problems
+from service.api.validation.truths import check_truths, read_truths
+from service.errors import InvalidRequestError
+from service.repository.contract import Field, Signature
 from tests.savedmodels.affine import publish_affine
 from tests.savedmodels.plain import publish_plain_bodies
 from tests.service.conftest import served
@@ -39,6 +44,14 @@ def tensor(**more: Any) -> dict[str, Any]:
     return {"name": "x", "shape": [1, 2], "datatype": "FP32", "data": [1, 2], **more}
 
 
+def others(count: int) -> list[dict[str, Any]]:
+    """Return the other inputs of ``affine``, without anything wrong."""
+    return [
+        {"name": "text", "shape": [count], "datatype": "BYTES", "data": ["quiet"] * count},
+        {"name": "shift", "shape": [count], "datatype": "FP32", "data": [0] * count},
+    ]
+
+
 # What has as many problems as it is told to have, by place in the protocol.
 MANY: dict[str, tuple[str, Callable[[int], Any]]] = {
     "envelope": (PREDICT, lambda n: {"instances": [ROW], **keys(n)}),
@@ -63,6 +76,14 @@ MANY: dict[str, tuple[str, Callable[[int], Any]]] = {
     ),
     "v2 inputs unknown": (INFER, lambda n: {"inputs": [tensor(name=f"i{i}") for i in range(n)]}),
     "v2 inputs twice": (INFER, lambda n: {"inputs": [tensor()] * (n + 1)}),
+    "v2 values": (
+        INFER,
+        lambda n: {"inputs": [tensor(shape=[n, 2], data=[1, 500] * n), *others(n)]},
+    ),
+    "v2 values in lists": (
+        INFER,
+        lambda n: {"inputs": [tensor(shape=[n, 2], data=[[1, 500]] * n), *others(n)]},
+    ),
     "v2 outputs unknown": (
         INFER,
         lambda n: {"inputs": [tensor()], "outputs": [{"name": f"i{i}"} for i in range(n)]},
@@ -97,6 +118,39 @@ def test_it_lists_the_first_of_many_and_says_so(client: FlaskClient, case: str, 
     again = refused(client, path, orjson.dumps(make(count + 1000)))
     assert again == found
     assert list(again["details"]) == list(found["details"])
+
+
+@pytest.mark.parametrize("is_raw", [False, True], ids=["binary", "raw"])
+@pytest.mark.parametrize("count", [LIMIT, LIMIT + 1, 600])
+def test_values_as_bytes(client: FlaskClient, count: int, is_raw: bool) -> None:
+    pictures = -(-count // 6)
+    # No more than ``count`` of them are out of range.
+    values = np.array([300] * count + [0] * (6 * pictures - count), np.float32).tobytes()
+    item = {"name": "image", "shape": [pictures, 2, 3], "datatype": "FP32"}
+    item["parameters"] = {"binary_data_size": len(values)}
+    head = b"" if is_raw else orjson.dumps({"inputs": [item]})
+    found = refused(
+        client,
+        "/v2/models/album/infer",
+        head + values,
+        headers={"Inference-Header-Content-Length": str(len(head))},
+    )
+    more = "more than " if count > LIMIT else ""
+    assert f"(The first of {more}{LIMIT} problems.)" in found["error"]
+    assert len(found["details"]) == LIMIT
+
+
+@pytest.mark.parametrize("count", [LIMIT, LIMIT + 1, 600])
+def test_values_of_a_truth(count: int) -> None:
+    output = Field(name="y", dtype="float32", shape=(None, None))
+    contract = {"serving_default": Signature("serving_default", (), (output,))}
+    event: Any = SimpleNamespace(instances=2, version=1, signature="serving_default")
+    body = {"feedback": [{"id": "a", "truth": {"y": ["no"] * count}}]}
+    sent = read_truths(body, limit=LIMIT)
+    with pytest.raises(InvalidRequestError) as caught:
+        check_truths(sent, lambda _: event, lambda _: contract, limit=LIMIT)
+    more = "more than " if count > LIMIT else ""
+    assert str(caught.value).endswith(f"(The first of {more}{LIMIT} problems.)")
 
 
 @pytest.mark.parametrize("case", MANY)
