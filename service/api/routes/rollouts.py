@@ -1,6 +1,6 @@
 """``/v1/models/<model>/rollout``: a version on trial, and for admins to begin one."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from flask import Blueprint, jsonify, request
@@ -16,7 +16,7 @@ from service.repository.errors import RepositoryError
 from service.repository.json_files import shown
 from service.repository.model_policy import Policy, begin_rollout
 from service.repository.model_source import ModelSource
-from service.repository.rollout_policy import RolloutRules, rules_from_json
+from service.repository.rollout_policy import Rollout, RolloutRules, rules_from_json
 from service.rollout.rollout_record import RolloutRecord, read_rollout_record
 from service.rollout.rollout_words import (
     evidence_in_words,
@@ -108,40 +108,47 @@ _NOT_IN_FORCE = "Nothing is tried out, because no rollout is in force (yet, or a
 def _shown(
     record: RolloutRecord | None, lifecycle: Lifecycle, model: str, problem: str
 ) -> dict[str, Any]:
-    """Return what a client sees of a rollout: its record, without the counts by bin."""
-    under_way, serving = lifecycle.policy(model).rollout, lifecycle.serving_versions(model)
-    if record is None or (under_way is not None and under_way.id != record.rollout.id):
-        if under_way is None:
-            sentence = "There was no rollout."
-            return {
-                "state": "none",
-                "sentence": sentence,
-                "reason": sentence,
-                "held": False,
-                "decisions": [],
-            }
-        state = str(under_way.stage)
-        sentence = unserved_sentence(under_way, serving) or rollout_sentence(state, under_way)
-        return {
-            "state": state,
-            "sentence": sentence,
-            "reason": _problem_sentence(problem) or "It begins.",
-            "held": bool(problem),
-            "decisions": [],
-        }
+    """Return what a client sees of a rollout.
+
+    Args:
+        record: what is recorded of it; ``None`` if nothing is.
+        lifecycle: knows the rollout that is in force, and what serves.
+        model: the model's name.
+        problem: why nothing can be decided; empty if it can.
+    """
+    in_force, serving = lifecycle.policy(model).rollout, lifecycle.serving_versions(model)
+    obstacle = f"Nothing is decided: {problem}" if problem and in_force else ""
+    if record is not None and (in_force is None or in_force.id == record.rollout.id):
+        # What has ended needs no decision any more, though its policy may not say so yet.
+        return _recorded(record, in_force, serving, "" if record.outcome else obstacle)
+    sentence = reason = "There was no rollout."
+    if in_force is not None:
+        sentence = unserved_sentence(in_force, serving) or rollout_sentence(
+            str(in_force.stage), in_force
+        )
+        reason = obstacle or "It begins."
+    return {
+        "state": "none" if in_force is None else str(in_force.stage),
+        "sentence": sentence,
+        "reason": reason,
+        "held": bool(obstacle),
+        "decisions": [],
+    }
+
+
+def _recorded(
+    record: RolloutRecord, in_force: Rollout | None, serving: Sequence[int], obstacle: str
+) -> dict[str, Any]:
+    """Return a record as a client sees it, without the counts by bin."""
     rollout = record.rollout
     sentence = ""
-    if not record.outcome:
-        sentence = _NOT_IN_FORCE if under_way is None else unserved_sentence(rollout, serving)
     evidence: list[str] = []
-    # What has ended needs no decision any more, though its record may not say so.
-    obstacle = "" if record.outcome or under_way is None else _problem_sentence(problem)
-    if not record.outcome and rollout.candidate is not None:
-        evidence = evidence_in_words(
-            rollout, record.stages, elapsed_s=record.elapsed_s, quality=record.quality
-        )
-        if obstacle:
-            evidence.insert(0, obstacle)
+    if not record.outcome:
+        sentence = _NOT_IN_FORCE if in_force is None else unserved_sentence(rollout, serving)
+        if rollout.candidate is not None:
+            evidence = [obstacle] * bool(obstacle) + evidence_in_words(
+                rollout, record.stages, elapsed_s=record.elapsed_s, quality=record.quality
+            )
     return {
         "state": record.state,
         "sentence": sentence or rollout_sentence(record.state, rollout),
@@ -166,10 +173,6 @@ def _shown(
         "decisions": record.decisions,
         "earlier": record.earlier,
     }
-
-
-def _problem_sentence(problem: str) -> str:
-    return problem and f"Nothing is decided: {problem}"
 
 
 def _arm(totals: Any) -> dict[str, int]:

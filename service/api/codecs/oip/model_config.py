@@ -20,7 +20,8 @@ def model_config(
     Args:
         model: the model's name.
         signature: whose inputs and outputs are described. Where it has rows, as many as a request
-            may have are the largest batch, and dimensions are those of a row.
+            may have are the largest batch, and dimensions are those of a row. Requests are batched
+            only where its rows are known to be independent.
         policy: which versions serve.
         limits: of requests.
     """
@@ -57,7 +58,7 @@ def model_config(
         "model_warmup": [],
         "model_transaction_policy": {"decoupled": False},
     }
-    if batches:
+    if batches and signature.runs_in_batches:
         # A batch is what arrived while the one before ran; there is no delay.
         config["dynamic_batching"] = {
             "preferred_batch_size": [],

@@ -15,8 +15,13 @@ from service.settings.settings import Settings
 LIMITS = Limits.from_settings(Settings(max_rows=500, max_queue=64, timeout_s=30.0, workers=2))
 
 
-def config_of(*inputs: Field, outputs: tuple[Field, ...] = (), policy: Policy | None = None) -> Any:
-    signature = Signature("serving_default", inputs, outputs or inputs)
+def config_of(
+    *inputs: Field,
+    outputs: tuple[Field, ...] = (),
+    policy: Policy | None = None,
+    rows_independent: bool | None = True,
+) -> Any:
+    signature = Signature("serving_default", inputs, outputs or inputs, rows_independent)
     config = model_config("m", signature, policy or Policy(), LIMITS)
     # It is Triton's own message, field by field.
     pb2 = pytest.importorskip("tritonclient.grpc.model_config_pb2")
@@ -44,6 +49,15 @@ def test_shapes_in_a_configuration(
         assert (tensor["data_type"], tensor["dims"]) == ("TYPE_INT64", dims)
         assert tensor.get("reshape") == reshape
     assert ("dynamic_batching" in config) is (batch > 0)
+
+
+@pytest.mark.parametrize("rows_independent", [False, None])
+def test_rows_that_may_depend_on_one_another_are_not_batched(rows_independent: bool | None) -> None:
+    """The first dimension still counts rows, of which a request may have that many."""
+    field = Field(name="a", dtype="float32", shape=(None, 2))
+    config = config_of(field, rows_independent=rows_independent)
+    assert config["max_batch_size"] == 500
+    assert "dynamic_batching" not in config
 
 
 @pytest.mark.parametrize(
