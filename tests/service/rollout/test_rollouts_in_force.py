@@ -1,5 +1,6 @@
 """Rollouts in an application: split, shadow, controller and routes together, in one process."""
 
+import contextlib
 import json
 import math
 from collections.abc import Iterator
@@ -315,8 +316,7 @@ def test_a_folder_that_cannot_be_written_is_told_to_who_asks_for_the_rollout(
     def rollout() -> Any:
         return client.get("/v1/models/swapped/rollout").json
 
-    lock.unlink(missing_ok=True)
-    lock.mkdir()  # Nobody can write it, not even root.
+    _block(lock)
     why = f"Nothing is decided: {lock} cannot be written: Is a directory."
     body = {"candidate": 2, "rules": {"step_s": 10_000, "deadline_s": 20_000}}
     assert client.post("/v1/models/swapped:rollout", json=body, headers=ADMIN).status_code == 200
@@ -331,13 +331,25 @@ def test_a_folder_that_cannot_be_written_is_told_to_who_asks_for_the_rollout(
     eventually(lambda: not rollout()["held"] and len(rollout()["evidence"]) > 1)
     assert why not in (rollout()["reason"], *rollout()["evidence"])
     # In the middle of a rollout as well.
-    lock.unlink()
-    lock.mkdir()
+    _block(lock)
     eventually(lambda: rollout()["held"])
     assert rollout()["reason"] == rollout()["evidence"][0] == why
     assert client.post("/v1/models/swapped:rollback", headers=ADMIN).status_code == 200
     eventually(lambda: not rollout()["held"])
     lock.rmdir()
+
+
+def _block(lock: Path) -> None:
+    """Put a folder in a lock's place: nobody can write it, not even root."""
+
+    def is_blocked() -> bool:
+        lock.unlink(missing_ok=True)
+        # The application may make the file anew in between.
+        with contextlib.suppress(FileExistsError):
+            lock.mkdir()
+        return lock.is_dir()
+
+    eventually(is_blocked)
 
 
 def test_what_keeps_a_rollout_is_said_once(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
