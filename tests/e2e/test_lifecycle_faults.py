@@ -25,7 +25,7 @@ from tests.e2e.service_state import (
     with_faults,
 )
 from tests.savedmodels.affine import publish_affine
-from tests.savedmodels.slow import publish_endless
+from tests.savedmodels.endless import publish_endless
 from tests.waiting import eventually
 
 
@@ -69,7 +69,7 @@ def test_an_endless_warm_up_holds_up_nothing_else(
 ) -> None:
     service = start_service(models)
     wait_for_both_workers(service)
-    publish_endless(models)
+    publish_endless(models, above=-1.0, busy=True)
     eventually(lambda: some_worker_says(service, "endless", "1", "warming"))
     assert service.get("/readyz").ok
     publish_affine(models, bias=20.0)
@@ -87,8 +87,8 @@ def test_an_endless_warm_up_holds_up_nothing_else(
 def test_what_takes_too_long_is_refused_and_the_older_version_serves(
     start_service: StartService, models: Path
 ) -> None:
-    publish_endless(models, model="affine")
-    publish_endless(models, model="alone")
+    publish_endless(models, above=-1.0, model="affine", busy=True)
+    publish_endless(models, above=-1.0, model="alone", busy=True)
     # Far more than a step takes that does not hang, on a busy machine as well.
     service = start_service(models, UNDERSTUDY_LOAD_TIMEOUT_S="5")
     assert answers(service) == {("1", 15.0)}
@@ -121,7 +121,7 @@ def test_with_a_broken_newest_version_the_older_serves_from_the_start(
 def test_a_worker_takes_requests_though_a_model_never_loads(
     start_service: StartService, models: Path
 ) -> None:
-    publish_endless(models)
+    publish_endless(models, above=-1.0, busy=True)
     service = start_service(models, UNDERSTUDY_LOAD_WAIT_S="8")
     assert answers(service) == {("1", 15.0)}
     eventually(lambda: "Understudy serves" in service.output.read_text())

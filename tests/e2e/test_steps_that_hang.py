@@ -17,7 +17,7 @@ from tests.e2e.service_state import (
 )
 from tests.e2e.unattended import StartUnattended, unattended
 from tests.savedmodels.affine import publish_affine
-from tests.savedmodels.slow import publish_endless
+from tests.savedmodels.endless import publish_endless
 from tests.waiting import eventually
 
 # What each step is called, by the state that is shown meanwhile.
@@ -34,7 +34,7 @@ LOAD_TIMEOUT_S = 5
 def publish_hung(models: Path, faults: Path, step: str) -> None:
     """Publish a version of the model ``hung``, with which ``step`` never ends."""
     if step == "warming":
-        publish_endless(models, model="hung")
+        publish_endless(models, above=-1.0, model="hung", busy=True)
     else:
         # The machine's doing, such as a file system that does not answer.
         faults.write_text(f"hang {step} hung")

@@ -115,7 +115,7 @@ def test_while_a_model_loads_that_never_will(
     started: Unattended, signum: int, tmp_path: Path
 ) -> None:
     eventually(lambda: started.has_written("Starting gunicorn"))
-    publish_endless(tmp_path / "models", above=-1.0)
+    publish_endless(tmp_path / "models", above=-1.0, busy=True)
     eventually(lambda: started.has_written("A version has passed loading"))
     eventually(
         lambda: (

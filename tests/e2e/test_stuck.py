@@ -16,9 +16,9 @@ _ENDLESS = {"instances": [1.0]}
 _GOOD = {"instances": [-1.0]}
 
 
-def _models(folder: Path) -> Path:
+def _models(folder: Path, *, busy: bool = False) -> Path:
     publish_affine(folder)
-    publish_endless(folder)
+    publish_endless(folder, busy=busy)
     return folder
 
 
@@ -31,7 +31,7 @@ def _gauge(service: Service) -> float:
 
 
 def test_a_stuck_prediction_harms_nobody_else(start_service: StartService, tmp_path: Path) -> None:
-    models = _models(tmp_path)
+    models = _models(tmp_path, busy=True)
     service = start_service(
         models,
         wait_for="/v2/health/ready",
@@ -102,7 +102,7 @@ def test_a_worker_with_a_stuck_prediction_is_replaced(
     failed, stop = [], threading.Event()
 
     def ask() -> None:
-        while not stop.is_set():
+        while not stop.wait(0.005):
             answer = service.post("/v1/models/affine:predict", _AFFINE)
             if not answer.ok:
                 failed.append(answer.text)

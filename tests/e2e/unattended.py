@@ -87,6 +87,8 @@ class Unattended:
 
     def kill(self) -> None:
         """End all of its processes at once, if any is left."""
+        # One that was started a moment ago may lead no session yet.
+        self.process.kill()
         for pid in _living(self.process.pid):
             os.kill(pid, signal.SIGKILL)
         self.process.wait()

@@ -1,4 +1,4 @@
-"""Models that take their time."""
+"""A model that takes its time."""
 
 from pathlib import Path
 
@@ -19,17 +19,6 @@ class Slow(tf.Module):
         return {"done": rounds * matrix[0, 0]}
 
 
-class Endless(tf.Module):
-    """Never answers, whatever it is asked; warming it up never ends."""
-
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.float32, name="x")])
-    def serve(self, x):
-        turn = tf.constant(0.0)
-        while turn >= 0.0:
-            turn = (turn + tf.cast(tf.size(x) >= 0, tf.float32)) % 100.0
-        return {"y": x + turn}
-
-
 def publish_slow(root: Path) -> int:
     """Publish a version of ``Slow`` as the model ``slow``, without a card."""
     return Store(root).publish("slow", _save_slow)
@@ -39,14 +28,3 @@ def publish_slow(root: Path) -> int:
 def _save_slow(directory: Path) -> None:
     model = Slow()
     save(directory, model, serving_default=model.serve)
-
-
-def publish_endless(root: Path, *, model: str = "endless") -> int:
-    """Publish a version of ``Endless``, without a card."""
-    return Store(root).publish(model, _save_endless)
-
-
-@written_once
-def _save_endless(directory: Path) -> None:
-    module = Endless()
-    save(directory, module, serving_default=module.serve)
