@@ -311,6 +311,34 @@ def rolled_back(
     return replace(policy, versions=(earlier[-1],))
 
 
+def champion_of_trial(
+    policy: Policy,
+    available: Iterable[int],
+    *,
+    serving: Iterable[int] = (),
+    refused: Iterable[int] = (),
+) -> int | None:
+    """Return the version that another is tried against now; ``None`` if none serves.
+
+    That is the highest that really serves, of those that the policy asks for. Where the policy
+    names versions and no service has followed it yet, as in the seconds after a rollback, it is the
+    highest of those: what they replace must not come back as a champion.
+
+    Args:
+        policy: the policy in force.
+        available: the versions that there are.
+        serving: those that really serve; empty where no service says.
+        refused: those of ``available`` that the service has refused.
+    """
+    here = set(available)
+    really, asked = here & set(serving), set(policy.select(here - set(refused)))
+    if policy.rollout is not None and policy.rollout.leading in (really or asked):
+        return policy.rollout.leading
+    if policy.pinned and asked:
+        return max(really & asked or asked)
+    return max(really & asked or really or asked, default=None)
+
+
 def begin_rollout(
     policy: Policy, champion: int, candidate: int | None, rules: RolloutRules
 ) -> Policy:

@@ -10,6 +10,7 @@ from service.repository.errors import RepositoryError
 from service.repository.model_policy import (
     Policy,
     begin_rollout,
+    champion_of_trial,
     policy_from_json,
     read_policy,
     rolled_back,
@@ -21,7 +22,6 @@ from service.repository.rollout_policy import RolloutRules
 from service.repository.serving_status import reality
 from training.console.progress import say
 from training.errors import TrainingError, UsageError
-from training.publishing.live_version import find_live_version
 
 
 def change_policy(
@@ -128,10 +128,10 @@ def start_rollout(root: Path, model: str, candidate: int, rules: RolloutRules) -
             raise UsageError(
                 f"{model} has no version {candidate} in {place_of(root)}; it has {known}."
             )
-        live = find_live_version(root, model)
-        if live is None:
+        champion = _champion(store, model, policy)
+        if champion is None:
             raise UsageError(f"No version of {model} serves that another could be tried against.")
-        return begin_rollout(policy, live.version, candidate, rules)
+        return begin_rollout(policy, champion, candidate, rules)
 
     _change(store, model, changed)
 
@@ -179,14 +179,14 @@ def published_on_trial(
         RepositoryError: another rollout is under way.
         TrainingError: the policy cannot be written.
     """
-    live = find_live_version(root, model)
-    if live is None:
+    store = Store(root)
+    champion = _champion(store, model, read_policy(root / model))
+    if champion is None:
         say("--rollout: no version serves yet, so this one serves without a trial.")
         yield lambda version: None
         return
-    store = Store(root)
     waiting = _write(
-        store, model, lambda policy: begin_rollout(policy, live.version, None, rules)
+        store, model, lambda policy: begin_rollout(policy, champion, None, rules)
     ).rollout
     assert waiting is not None
 
@@ -276,6 +276,14 @@ def after_publishing(store: Store, model: str, before: set[int]) -> None:
         for version in removed:
             why = ", and was refused" if version in real.refused else ""
             say(f"removed version {version}, beyond the {policy.keep} that are kept{why}")
+
+
+def _champion(store: Store, model: str, policy: Policy) -> int | None:
+    """Return the version that another is tried against; ``None`` if none serves."""
+    real = reality(store, model)
+    return champion_of_trial(
+        policy, store.versions(model), serving=real.serving, refused=real.refused
+    )
 
 
 def _check_model(store: Store, model: str) -> None:

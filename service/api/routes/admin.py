@@ -68,17 +68,21 @@ def admin_routes(lifecycle: Lifecycle, store: ModelSource, settings: Settings) -
 
         def changed(before: Policy) -> Policy:
             _check_unchanged(before)
-            refused = {v.version for v in lifecycle.status(model) if v.state is State.FAILED}
             return rolled_back(
                 before,
                 store.versions(model),
                 serving=lifecycle.serving_versions(model),
-                refused=refused,
+                refused=refused_versions(lifecycle, model),
             )
 
         return _shown(change(store, model, changed))
 
     return blueprint
+
+
+def refused_versions(lifecycle: Lifecycle, model: str) -> set[int]:
+    """Return the versions of a model that this worker has refused."""
+    return {each.version for each in lifecycle.status(model) if each.state is State.FAILED}
 
 
 def authorise(token: str) -> None:

@@ -9,12 +9,12 @@ from flask import Response as FlaskResponse
 from service.api.http.flask_hooks import current_context
 from service.api.http.request_body import json_body, json_value
 from service.api.http.url_paths import MODEL
-from service.api.routes.admin import attempt, authorise, change
+from service.api.routes.admin import attempt, authorise, change, refused_versions
 from service.api.validation.error_messages import shorten
 from service.errors import InvalidRequestError, ServiceError
 from service.repository.errors import RepositoryError
 from service.repository.json_files import shown
-from service.repository.model_policy import Policy, begin_rollout
+from service.repository.model_policy import Policy, begin_rollout, champion_of_trial
 from service.repository.model_source import ModelSource
 from service.repository.rollout_policy import Rollout, RolloutRules, rules_from_json
 from service.rollout.rollout_record import RolloutRecord, read_rollout_record
@@ -62,10 +62,19 @@ def rollout_routes(
         candidate, rules = _parsed_request(value)
 
         def changed(before: Policy) -> Policy:
-            if candidate not in store.versions(model):
+            available = store.versions(model)
+            if candidate not in available:
                 raise InvalidRequestError(f"There is no version {candidate} of model {model!r}.")
-            with lifecycle.lease(model) as servable:
-                champion = servable.version
+            with lifecycle.lease(model) as servable:  # Which fails where none serves.
+                latest = servable.version
+            champion = champion_of_trial(
+                before,
+                available,
+                serving=lifecycle.serving_versions(model),
+                refused=refused_versions(lifecycle, model),
+            )
+            # The folder of the only one that serves may be gone.
+            champion = latest if champion is None else champion
             return attempt(lambda: begin_rollout(before, champion, candidate, rules), status=409)
 
         policy = change(store, model, changed)

@@ -5,7 +5,14 @@ from typing import Any
 import pytest
 
 from service.repository.errors import RepositoryError
-from service.repository.model_policy import POLICY, Policy, read_policy, rolled_back, write_policy
+from service.repository.model_policy import (
+    POLICY,
+    Policy,
+    champion_of_trial,
+    read_policy,
+    rolled_back,
+    write_policy,
+)
 from service.repository.rollout_policy import Rollout, Stage
 
 _ROLLOUT = '{"rollout": {"id": "r", "champion": 1, "candidate": 2, "stage": "%s", "percent": %s}}'
@@ -138,6 +145,31 @@ def test_one_goes_back_from_the_version_that_serves_while_a_trial_waits_for_its_
     assert rolled_back(waiting, [2, 3], serving=[2]) == Policy(versions=(2,))
     tried = Policy(rollout=Rollout("r", 2, 3, Stage.CANARY, 5))
     assert rolled_back(tried, [1, 2, 3], serving=[2, 3]) == Policy(versions=(2,))
+
+
+@pytest.mark.parametrize(
+    ("policy", "serving", "refused", "champion"),
+    [
+        (Policy(), [], [], 4),
+        (Policy(), [3], [4], 3),
+        # It is published, and not loaded yet.
+        (Policy(), [3], [], 3),
+        (Policy(versions=(3,)), [3], [], 3),
+        # After a rollback that no service, or not each, has followed.
+        (Policy(versions=(3,)), [4], [], 3),
+        (Policy(versions=(3,)), [3, 4], [], 3),
+        (Policy(versions=(3,)), [4], [3], 4),
+        (Policy(versions=(2, 3)), [2], [], 2),
+        (Policy(versions=(9,)), [], [], None),
+        (Policy(rollout=Rollout("r", 2, None, Stage.WAITING, 0)), [3], [], 3),
+        (Policy(rollout=Rollout("r", 2, None, Stage.WAITING, 0)), [2, 3], [], 2),
+    ],
+)
+def test_who_is_the_champion_of_a_trial(
+    policy: Policy, serving: list[int], refused: list[int], champion: int | None
+) -> None:
+    found = champion_of_trial(policy, [1, 2, 3, 4], serving=serving, refused=refused)
+    assert found == champion
 
 
 def test_one_goes_back_from_a_version_that_was_refused_though_nothing_serves() -> None:

@@ -9,6 +9,7 @@ import pytest
 from service.repository.model_card import read_card
 from service.repository.model_policy import Policy, read_policy, write_policy
 from service.repository.model_store import Store
+from service.repository.rollout_policy import RolloutRules
 from service.repository.serving_records import (
     FOLDER,
     ModelRecord,
@@ -21,6 +22,7 @@ from tests.lifecycles import Start, starting
 from tests.stores import store_of_three
 from tests.waiting import eventually
 from training.publishing.live_version import find_live_version
+from training.publishing.version_policy import published_on_trial
 from understudy import cli
 
 TRAIN = ["train", "toy", "--data", "data", "--out", "models"]
@@ -85,6 +87,31 @@ def tell(store: Store, *serving: int, refused: int | None = None, ended: bool = 
         bad[refused] = Refused(version_digest(folders[refused]), "It is bad.", "now")
     about = {"ended_at": "now"} if ended else {}
     write_record(store.root / FOLDER / "a.json", {"m": ModelRecord(digests, {}, bad)}, about)
+
+
+@pytest.mark.parametrize("candidate", [1, 3])
+def test_a_trial_right_after_a_rollback_is_against_the_version_that_came_back(
+    store: Store, candidate: int
+) -> None:
+    tell(store, 3)
+    assert cli.main(["rollback", "m", "--out", str(store.root)]) == 0
+    trial = ["serve-policy", "m", "--rollout", str(candidate), "--out", str(store.root)]
+    assert cli.main(trial) == 0
+    rollout = read_policy(store.root / "m").rollout
+    assert rollout is not None
+    assert (rollout.champion, rollout.candidate) == (2, candidate)
+
+
+def test_a_version_that_is_published_right_after_a_rollback_is_tried_against_what_came_back(
+    store: Store,
+) -> None:
+    tell(store, 3)
+    assert cli.main(["rollback", "m", "--out", str(store.root)]) == 0
+    with published_on_trial(store.root, "m", RolloutRules()) as begin:
+        begin(3)
+    rollout = read_policy(store.root / "m").rollout
+    assert rollout is not None
+    assert (rollout.champion, rollout.candidate) == (2, 3)
 
 
 def test_rolling_back_goes_to_the_version_before_the_one_that_really_serves(

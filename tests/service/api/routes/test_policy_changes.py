@@ -150,3 +150,18 @@ def test_a_change_that_another_takes_back_says_so(
     assert answer.json["error"].startswith(
         "Model 'affine' was to be unloaded, and another change has taken that back"
     )
+
+
+def test_a_trial_right_after_a_rollback_is_against_the_version_that_came_back(
+    make_app: MakeApp, tmp_path: Path
+) -> None:
+    for bias in (0.0, 1.0, 2.0):
+        publish_affine(tmp_path / "models", bias=bias)
+    client = make_app(admin_token=TOKEN, poll_interval_s=3600).test_client()
+    path = "/v1/models/affine:rollout"
+    assert client.post("/v1/models/affine:rollback", headers=BEARER).status_code == 200
+    answer = client.post(path, json={"candidate": 2}, headers=BEARER)
+    assert_error(answer, 409, "ABORTED")
+    assert answer.json["error"].startswith("Version 2 serves already")
+    answer = client.post(path, json={"candidate": 3}, headers=BEARER)
+    assert (answer.status_code, answer.json["rollout"]["champion"]) == (200, 2)
