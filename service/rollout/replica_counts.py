@@ -5,17 +5,15 @@ worker ends, and a routing key that several replicas have seen is one unit.
 """
 
 import json
-import logging
 import time
 from collections.abc import Callable, Iterable
 from typing import Any
 from uuid import uuid4
 
-from service.monitoring.logs import log
 from service.rollout.assessment import StageEvidence
 from service.rollout.rollout_tables import RolloutTables
 from service.rollout.shadow import ShadowCounts
-from service.rollout.worker_counts import OwnCounts, evidence_of
+from service.rollout.worker_counts import OwnCounts, UnreadableCounts, evidence_of
 from service.runtime.traffic_split import TrafficSplit
 
 # Between two writes of a worker: a row has up to 150 kB where clients choose their routing keys.
@@ -38,6 +36,7 @@ class ReplicaCounts:
         """The counts in the tables that the replicas share; ``clock`` returns seconds."""
         self._tables = tables
         self._clock = clock
+        self._unreadable = UnreadableCounts()
 
     def of_this_worker(self, model: str, split: TrafficSplit) -> OwnCounts:
         """Return where this worker writes what it counts of one step."""
@@ -57,9 +56,9 @@ class ReplicaCounts:
                 try:
                     yield json.loads(text)
                 except ValueError as error:
-                    log(logging.ERROR, "A row of counts is no JSON.", error=error, model=model)
+                    self._unreadable.note(model, split, error)
 
-        return evidence_of(found(), model, split)
+        return evidence_of(found(), model, split, self._unreadable)
 
     def forget(self, model: str, keep: str) -> None:
         """Remove what was counted of a model's rollouts other than the one with the id ``keep``.

@@ -52,12 +52,39 @@ class Counts(Protocol):
         """Remove what was counted of a model's rollouts other than the one with the id ``keep``."""
 
 
+class UnreadableCounts:
+    """Says once of each rollout that a worker's counts cannot be read.
+
+    They are looked at every other second, and stay as they are: those of a replica that is of a
+    later version of this software already.
+    """
+
+    def __init__(self) -> None:
+        """Nothing was said yet."""
+        # Of each model the rollout of which it was said.
+        self._said: dict[str, str] = {}
+
+    def note(self, model: str, split: TrafficSplit, error: Exception) -> None:
+        """Say it, unless it was said of this rollout.
+
+        Args:
+            model: the model's name.
+            split: how its requests are split.
+            error: what is wrong with them.
+        """
+        if self._said.get(model) != split.rollout:
+            self._said[model] = split.rollout
+            what = f"{type(error).__name__}: {error}"
+            log(logging.WARNING, _UNREADABLE, model=model, rollout=split.rollout, problem=what)
+
+
 class FolderCounts:
     """The counts of the workers of one service, in the folder that they share."""
 
     def __init__(self, folder: Callable[[], Path]) -> None:
         """Counts in the folder that ``folder`` returns."""
         self._folder = folder
+        self._unreadable = UnreadableCounts()
 
     def of_this_worker(self, model: str, split: TrafficSplit) -> OwnCounts:
         """Return where this worker writes what it counts of one step."""
@@ -65,7 +92,7 @@ class FolderCounts:
 
     def read(self, model: str, split: TrafficSplit) -> StageEvidence:
         """Return what all workers have counted of one step."""
-        return read_counts(self._folder(), model, split)
+        return _read_counts(self._folder(), model, split, self._unreadable)
 
     def forget(self, model: str, keep: str) -> None:
         """Remove what was counted of a model's rollouts other than the one with the id ``keep``."""
@@ -99,9 +126,9 @@ class CountsFile:
             self._last = data
 
 
-def read_counts(folder: Path, model: str, split: TrafficSplit) -> StageEvidence:
-    """Return what all workers have counted of one step of a model's rollout."""
-
+def _read_counts(
+    folder: Path, model: str, split: TrafficSplit, unreadable: UnreadableCounts
+) -> StageEvidence:
     def found() -> Iterable[dict[str, Any]]:
         for path in sorted(folder.glob(f"{_PREFIX}{escape(model)}-*.json")):
             try:
@@ -109,18 +136,21 @@ def read_counts(folder: Path, model: str, split: TrafficSplit) -> StageEvidence:
                 if (value["model"], value["split"]) == (model, split.to_json()):
                     yield value
             except (OSError, ValueError, KeyError, TypeError) as error:
-                log(logging.ERROR, _UNREADABLE, error=error, model=model)
+                unreadable.note(model, split, error)
 
-    return evidence_of(found(), model, split)
+    return evidence_of(found(), model, split, unreadable)
 
 
-def evidence_of(counts: Iterable[dict[str, Any]], model: str, split: TrafficSplit) -> StageEvidence:
+def evidence_of(
+    counts: Iterable[dict[str, Any]], model: str, split: TrafficSplit, unreadable: UnreadableCounts
+) -> StageEvidence:
     """Return what workers have counted of one step of a model's rollout, all together.
 
     Args:
         counts: for each worker its ``arms`` and ``shadow``, as ``OwnCounts`` has them, as JSON.
         model: the model's name.
         split: how its requests are split.
+        unreadable: is told of those that cannot be read, which are left out.
     """
     workers: list[WorkerUnits] = []
     shadow = ShadowCounts()
@@ -129,7 +159,7 @@ def evidence_of(counts: Iterable[dict[str, Any]], model: str, split: TrafficSpli
             units = units_from_json(value["arms"])
             seen = shadow_counts_from_json(value["shadow"])
         except (KeyError, TypeError, ValueError) as error:
-            log(logging.ERROR, _UNREADABLE, error=error, model=model)
+            unreadable.note(model, split, error)
             continue
         workers.append(units)
         shadow += seen
@@ -137,7 +167,10 @@ def evidence_of(counts: Iterable[dict[str, Any]], model: str, split: TrafficSpli
 
 
 # What is missing never promotes.
-_UNREADABLE = "A worker's counts cannot be read."
+_UNREADABLE = (
+    "What a worker has counted of a rollout cannot be read, and is left out. A replica of a later "
+    "version of this software counts otherwise, perhaps; this is said once."
+)
 
 
 def forget_counts(folder: Path, model: str, keep: str) -> None:

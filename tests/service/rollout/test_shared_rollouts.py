@@ -174,6 +174,30 @@ def test_what_replicas_of_an_earlier_version_have_counted_counts_as_well(
     assert found.shadow == ShadowCounts(batches=6, lost=1, timed=2)
 
 
+def test_counts_of_a_later_version_are_left_out_and_named_once(
+    database: Database, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """They are read every other second for as long as both versions run."""
+    split = begin(tmp_path / "m")
+    tables = RolloutTables(database)
+    counts = ReplicaCounts(tables)
+    counts.of_this_worker("m", split).write(counted(60), NO_SHADOW)
+    counts.of_this_worker("m", split).write({"arms_of_later": 1}, NO_SHADOW)
+    for _ in range(3):
+        assert counts.read("m", split).arms.champion.units == 60
+    with tables.transaction() as run:
+        run.change("UPDATE understudy_rollout_counts SET counts = 'none'", {})
+    assert counts.read("m", split).arms.champion.units == 0
+    (said,) = caplog.records
+    assert said.getMessage().startswith("What a worker has counted of a rollout cannot be read")
+    assert said.exc_info is None
+    # Of the next rollout it is said again.
+    later = begin(tmp_path / "m")
+    counts.of_this_worker("m", later).write({"arms_of_later": 1}, NO_SHADOW)
+    counts.read("m", later)
+    assert len(caplog.records) == 2
+
+
 def test_one_replica_decides_by_the_evidence_of_all_and_another_goes_on_when_it_dies(
     database: Database, tmp_path: Path, clock: Clock
 ) -> None:
