@@ -73,7 +73,7 @@ COLUMNS = (
 )
 FORMATS = "SELECT format FROM understudy_store"
 PUT_FORMAT = "INSERT INTO understudy_store (format) VALUES (:format) ON CONFLICT DO NOTHING"
-RAISE_FORMAT = "UPDATE understudy_store SET format = :format WHERE format < :format"
+DROP_EARLIER_FORMATS = "DELETE FROM understudy_store WHERE format < :format"
 # A list of ids follows.
 ANSWERED_AT = """SELECT request_id, answered_at FROM understudy_events
     WHERE model = :model AND request_id IN"""

@@ -75,13 +75,16 @@ class EventStore:
                 # Another may have done so since; what it wrote is seen afterwards.
                 run.change(statements.PUT_FORMAT, {"format": statements.FORMAT})
                 found = run.rows(statements.FORMATS, {})
+            # Of several formats, as two versions of this software leave them that come to an empty
+            # database at the same moment, the highest is in force.
+            newest = max(number for (number,) in found)
             # Not at all where it is right already: a standby, and who may only read, are asked too.
-            if any(number < statements.FORMAT for (number,) in found):
-                run.change(statements.RAISE_FORMAT, {"format": statements.FORMAT})
-                found = run.rows(statements.FORMATS, {})
-            if [tuple(row) for row in found] != [(statements.FORMAT,)]:
+            if newest < statements.FORMAT:
+                run.change(statements.PUT_FORMAT, {"format": statements.FORMAT})
+                run.change(statements.DROP_EARLIER_FORMATS, {"format": statements.FORMAT})
+            elif newest > statements.FORMAT:
                 raise StoreError(
-                    f"{self.shown} has tables of format {found[0][0]}, not {statements.FORMAT}: it "
+                    f"{self.shown} has tables of format {newest}, not {statements.FORMAT}: it "
                     "belongs to a later version of this software. Use that version, or another "
                     "store."
                 )

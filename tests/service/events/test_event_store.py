@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from service.events.database import Parameters, Row, Transaction
-from service.events.event_statements import FIRST_AUDITS, FORMATS, REMOVE
+from service.events.errors import StoreError
+from service.events.event_statements import FIRST_AUDITS, FORMATS, PUT_FORMAT, REMOVE
 from service.events.event_store import AUDIT_LEASE_S, EventStore
 from service.events.event_store_location import open_database
 from service.events.feedback_records import AuditedAnswer, NotAuditedError, Result, Source, Truth
@@ -223,6 +224,34 @@ def test_one_that_makes_the_tables_at_the_same_moment_harms_nobody(
     store.add([record("a")])
     assert store.counts() == {"m": 1}
     database.close()
+
+
+@pytest.mark.parametrize(
+    ("before", "after"), [([2], [3]), ([1, 2], [3]), ([2, 3], [2, 3]), ([2, 4], None)]
+)
+def test_the_highest_of_several_formats_is_in_force(
+    postgres_url: str, clock: Clock, before: list[int], after: list[int] | None
+) -> None:
+    """Two versions of this software at the same moment, on an empty database, leave two."""
+    database = open_database(postgres_url)
+    EventStore(database, clock=clock).make()
+    with database.transaction() as run:
+        run.change("DELETE FROM understudy_store", {})
+        for number in before:
+            run.change(PUT_FORMAT, {"format": number})
+    store = EventStore(database, clock=clock)
+    try:
+        if after is None:
+            with pytest.raises(StoreError, match="has tables of format 4, not 3: it belongs to a"):
+                store.make()
+            return
+        store.add([record("of a format", model="formats")])
+        with database.transaction() as run:
+            assert sorted(number for (number,) in run.rows(FORMATS, {})) == after
+    finally:
+        with database.transaction() as run:
+            run.change("DELETE FROM understudy_store", {})
+        database.close()
 
 
 @pytest.mark.parametrize("is_audit", [False, True])
