@@ -4,7 +4,7 @@ import hashlib
 import json
 import re
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from service.repository.rollout_policy import (
     RolloutRules,
     chosen_with,
     rollout_from_json,
+    served_besides,
 )
 
 POLICY = "policy.json"
@@ -277,7 +278,7 @@ def rolled_back(
     That is the version before the one that really serves; or before the one that the policy asks
     for, where that is lower: a change that no service has followed yet. It is named, so that the
     next one that is published does not take over by itself. While a version is on trial it is the
-    rollout's champion.
+    rollout's champion, as ``rollout_undone`` says.
 
     Args:
         policy: the policy in force.
@@ -289,14 +290,14 @@ def rolled_back(
     Raises:
         RepositoryError: there is no earlier version.
     """
-    waiting: Policy | None = None
+    waiting, here = None, set(available)
     if policy.rollout is not None:
-        undone = rollout_undone(policy)
+        undone = rollout_undone(policy, here)
         if policy.rollout.candidate is not None:
             return undone
         # No other version answers anybody yet: the champion is what to go back from.
         policy = waiting = undone
-    fit = sorted(set(available) - set(refused))
+    fit = sorted(here - set(refused))
     really, asked = set(serving), policy.select(fit)
     # If all that it names was refused, nothing may serve; the way back is from there.
     highest = [max(found) for found in (really, asked or policy.versions) if found]
@@ -368,25 +369,42 @@ def begin_rollout(
     return replace(policy, rollout=rollout if candidate is None else rollout.begun(candidate))
 
 
-def rollout_undone(policy: Policy) -> Policy:
-    """Return the policy that ends a rollout with its champion, which is named then."""
+def rollout_undone(policy: Policy, available: Iterable[int]) -> Policy:
+    """Return the policy that ends a rollout with its champion, which is named then.
+
+    Lower versions that served before are named too: requests ask for them, or for their labels.
+
+    Args:
+        policy: the policy in force.
+        available: the versions that there are.
+    """
     assert policy.rollout is not None
-    return replace(policy, rollout=None, versions=(policy.rollout.champion,))
+    return _ended_with(policy, policy.rollout.champion, available)
 
 
 def rollout_completed(policy: Policy, available: Iterable[int]) -> Policy:
     """Return the policy that ends a rollout with its candidate.
 
     Where the policy follows the latest version and the candidate is that, it goes on doing so;
-    else the candidate takes the champion's place among the versions that are named.
+    else the candidate takes the champion's place among the versions that serve, as far as they are
+    lower: a higher one would answer instead of it.
     """
-    rollout = policy.rollout
+    rollout, here = policy.rollout, set(available)
     assert rollout is not None
     assert rollout.candidate is not None
-    if not policy.versions and max(available, default=0) <= rollout.candidate:
+    if not policy.versions and max(here, default=0) <= rollout.candidate:
         return replace(policy, rollout=None)
-    others = set(policy.versions) - {rollout.champion}
-    return replace(policy, rollout=None, versions=tuple(sorted({*others, rollout.candidate})))
+    return _ended_with(policy, rollout.candidate, here, gone={rollout.champion})
+
+
+def _ended_with(
+    policy: Policy, version: int, available: Iterable[int], gone: Set[int] = frozenset()
+) -> Policy:
+    """Return the policy that ends a rollout, with a version that answers all requests."""
+    assert policy.rollout is not None
+    before = served_besides(policy.rollout, available, policy.versions, policy.latest)
+    lower = {each for each in before - gone if each < version}
+    return replace(policy, rollout=None, versions=tuple(sorted({*lower, version})))
 
 
 def _is_declaration(value: Any) -> bool:

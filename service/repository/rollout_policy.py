@@ -167,17 +167,26 @@ def chosen_with(
         named: versions that serve besides.
         latest: where none are named, how many of the highest versions up to the champion do.
     """
-    ordered = sorted(available)
-    if named:
-        besides = [version for version in ordered if version in named]
-    else:
-        besides = [version for version in ordered if version <= rollout.champion][-latest:]
-    chosen = sorted({*besides, *(set(rollout.versions) & set(ordered))})
+    here = set(available)
+    besides = served_besides(rollout, here, named, latest)
+    chosen = sorted({*besides, *rollout.versions} & here)
     if rollout.leading in chosen:
         return chosen
     # Without the version that leads nothing is split, and the highest one answers all requests: an
     # untried candidate only if there is nothing else.
     return [version for version in chosen if version != rollout.candidate] or chosen
+
+
+def served_besides(
+    rollout: Rollout, available: Iterable[int], named: Collection[int], latest: int
+) -> set[int]:
+    """Return the versions that serve whatever becomes of a rollout, as they did before it.
+
+    The champion is one of them, unless others are named. For the arguments see ``chosen_with``.
+    """
+    if named:
+        return set(named)
+    return set([each for each in sorted(available) if each <= rollout.champion][-latest:])
 
 
 # Least and most of the percents of a stage; 0 to 100 in the others.

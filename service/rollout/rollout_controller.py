@@ -288,7 +288,7 @@ class RolloutController:
             if record.outcome == LIVE:
                 return rollout_completed(policy, self._versions())
             if record.outcome:
-                return rollout_undone(policy)
+                return rollout_undone(policy, self._versions())
             return replace(policy, rollout=replace(record.rollout, rules=policy.rollout.rules))
 
         try:

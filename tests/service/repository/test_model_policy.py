@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ from service.repository.model_policy import (
     champion_of_trial,
     read_policy,
     rolled_back,
+    rollout_completed,
+    rollout_undone,
     write_policy,
 )
 from service.repository.rollout_policy import Rollout, Stage
@@ -145,6 +148,38 @@ def test_one_goes_back_from_the_version_that_serves_while_a_trial_waits_for_its_
     assert rolled_back(waiting, [2, 3], serving=[2]) == Policy(versions=(2,))
     tried = Policy(rollout=Rollout("r", 2, 3, Stage.CANARY, 5))
     assert rolled_back(tried, [1, 2, 3], serving=[2, 3]) == Policy(versions=(2,))
+
+
+@pytest.mark.parametrize(
+    ("named", "latest", "champion", "candidate", "undone", "completed"),
+    [
+        ((), 1, 3, 4, (3,), ()),
+        ((), 1, 3, 2, (3,), (2,)),
+        ((3,), 1, 3, 4, (3,), (4,)),
+        # Clients ask for these by number or label, and nothing else of the trial concerns them.
+        ((2, 3), 1, 3, 4, (2, 3), (2, 4)),
+        ((), 2, 3, 4, (2, 3), ()),
+        ((), 2, 4, 2, (3, 4), (2,)),
+        ((), 3, 4, 3, (2, 3, 4), (2, 3)),
+        # A higher one would answer instead of it.
+        ((2, 3), 1, 3, 1, (2, 3), (1,)),
+        ((1, 3, 9), 1, 3, 4, (1, 3), (1, 4)),
+    ],
+)
+def test_a_trial_that_ends_leaves_what_served_beside_it(
+    named: tuple[int, ...],
+    latest: int,
+    champion: int,
+    candidate: int,
+    undone: tuple[int, ...],
+    completed: tuple[int, ...],
+) -> None:
+    trial = Rollout("r", champion, candidate, Stage.BAKING, 100)
+    policy = Policy(versions=named, latest=latest, labels={"stable": 2}, rollout=trial)
+    available = [1, 2, 3, 4]
+    assert rollout_undone(policy, available) == replace(policy, rollout=None, versions=undone)
+    assert rolled_back(policy, iter(available)).versions == undone
+    assert rollout_completed(policy, available) == replace(policy, rollout=None, versions=completed)
 
 
 @pytest.mark.parametrize(

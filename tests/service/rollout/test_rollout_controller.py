@@ -64,18 +64,20 @@ def test_a_candidate_that_does_alike_goes_all_the_way(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("policy", "available", "then"),
+    ("policy", "available", "then", "back"),
     [
-        (Policy(versions=(3,)), {3, 4}, Policy(versions=(4,))),
-        (Policy(versions=(2, 3)), {2, 3, 4}, Policy(versions=(2, 4))),
-        (Policy(), {3, 4, 5}, Policy(versions=(4,))),
-        (Policy(latest=2), {3, 4}, Policy(latest=2)),
+        (Policy(versions=(3,)), {3, 4}, Policy(versions=(4,)), (3,)),
+        (Policy(versions=(2, 3)), {2, 3, 4}, Policy(versions=(2, 4)), (2, 3)),
+        (Policy(), {3, 4, 5}, Policy(versions=(4,)), (3,)),
+        (Policy(latest=2), {3, 4}, Policy(latest=2), (3,)),
     ],
 )
-def test_what_serves_after_a_rollout(policy: Policy, available: set[int], then: Policy) -> None:
+def test_what_serves_after_a_rollout(
+    policy: Policy, available: set[int], then: Policy, back: tuple[int, ...]
+) -> None:
     trial = begin_rollout(policy, 3, 4, RULES)
     assert policies.rollout_completed(trial, available) == then
-    assert policies.rolled_back(trial, available) == replace(policy, versions=(3,))
+    assert policies.rolled_back(trial, available) == replace(policy, versions=back)
 
 
 def test_a_candidate_that_was_refused_is_rolled_back(tmp_path: Path) -> None:
