@@ -1,4 +1,4 @@
-"""Which texts a setting can take: a host, an origin, a network, a path that is free, a token."""
+"""Which texts a setting can take: a host, a name, an origin, a network, a path, a token."""
 
 import ipaddress
 import re
@@ -33,6 +33,14 @@ def is_network(text: str) -> bool:
 def is_token(text: str) -> bool:
     """Whether a text can be a token: blanks around one do not count, so they are none."""
     return bool(text.strip())
+
+
+def is_name(text: str) -> bool:
+    """Whether a text can name something in answers, metrics and a database.
+
+    Bytes that are no UTF-8 cannot: the environment has them as halves of characters.
+    """
+    return text.isprintable() and bool(text.strip())
 
 
 def is_free_path(text: str) -> bool:

@@ -7,7 +7,14 @@ from socket import gethostname
 from typing import Annotated
 
 from service.images.size_limits import MOST_PIXELS
-from service.settings.allowed_texts import is_free_path, is_host, is_network, is_origin, is_token
+from service.settings.allowed_texts import (
+    is_free_path,
+    is_host,
+    is_name,
+    is_network,
+    is_origin,
+    is_token,
+)
 from service.settings.environment_variables import (
     EnvironmentVariable,
     SettingError,
@@ -90,6 +97,8 @@ class Settings:
             "UNDERSTUDY_REPLICA",
             "name of this replica in GET /v1/models and metrics; unset, the host's, which of a "
             "container is its id and of a pod its name",
+            is_text=is_name,
+            text="a name of printable characters in UTF-8",
         ),
     ] = field(default_factory=gethostname)
     workers: Annotated[

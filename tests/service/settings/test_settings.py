@@ -75,6 +75,9 @@ def test_a_containers_limit_is_counted_in_cores(
         ("UNDERSTUDY_WORKERS", "1000000", "WORKERS must be at most 1024, not '1000000'."),
         ("UNDERSTUDY_MAX_ERRORS", "9" * 400, "MAX_ERRORS must be at most 1000, not '999"),
         ("UNDERSTUDY_POLL_INTERVAL_S", "1e308", "must be at most 3600, not '1e308'."),
+        ("UNDERSTUDY_REPLICA", "r\udcff", "Expected a name of printable characters in UTF-8"),
+        ("UNDERSTUDY_REPLICA", "r\n1", "Expected a name of printable characters in UTF-8"),
+        ("UNDERSTUDY_REPLICA", " ", "Expected a name of printable characters in UTF-8"),
         ("UNDERSTUDY_QUIET_S", "soon", "must be a number, not 'soon'."),
         ("UNDERSTUDY_ACCESS_LOG", "maybe", "must be true or false, not 'maybe'."),
         (
