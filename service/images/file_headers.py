@@ -179,7 +179,12 @@ def _gif(encoded: bytes) -> Picture:
         raise PictureError("a GIF file without a picture")
     width, height, flags = struct.unpack_from("<HHB", encoded, at + 5)
     end = _after_blocks(encoded, at + 10 + _colours(flags) + 1)
-    first = encoded[:end] + b";"
+    # The screen becomes as large as the picture, and the picture lies at its corner: TensorFlow
+    # takes the size of the picture but its place on the screen, and would cut it off.
+    size, corner = encoded[at + 5 : at + 9], bytes(4)
+    first = b"".join(
+        (encoded[:6], size, encoded[10 : at + 1], corner, size, encoded[at + 9 : end], b";")
+    )
     return _measured(Picture(first, "image/gif", width, height, is_unusual=is_unusual))
 
 

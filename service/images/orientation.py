@@ -24,6 +24,8 @@ _TURNS = {
 _QUALITY = 95
 # PNG's cheapest: the file is read once, a moment later.
 _COMPRESSION = 1
+# Where a PNG has the bits of one of its samples: in IHDR, which is the first chunk.
+_PNG_DEPTH = 24
 
 
 def upright(picture: Picture, content_types: tuple[str, ...]) -> bytes:
@@ -43,21 +45,39 @@ def upright(picture: Picture, content_types: tuple[str, ...]) -> bytes:
     file = io.BytesIO(picture.encoded)
     try:
         with Image.open(file, formats=("PNG", "JPEG", "GIF", "BMP")) as image:
-            # Of a GIF whose screen is larger than its first picture, a graph sees the picture.
             if image.size != (picture.width, picture.height):
-                if picture.content_type == "image/gif":
-                    return picture.encoded
                 raise ValueError("another size than its header says")
+            _scale_transparent_colour(image, picture)
             shown = _plain(image)
             return _written(shown if turn is None else shown.transpose(turn), content_types)
     except Exception as error:  # Each of Pillow's readers has exceptions of its own.
         raise PictureError(f"{file_type(picture.content_type)} that cannot be decoded") from error
 
 
+def _scale_transparent_colour(image: Image.Image, picture: Picture) -> None:
+    """Bring a PNG's transparent colour to the eight bits of its pixels, which Pillow does not do.
+
+    Colours of 16 bits are compared by their upper eight, as Pillow reads no more of them.
+    """
+    colour = image.info.get("transparency")
+    if picture.content_type != "image/png" or colour is None:
+        return
+    depth = picture.encoded[_PNG_DEPTH]
+    if image.mode == "L" and depth in (2, 4):
+        image.info["transparency"] = colour * 255 // (2**depth - 1)
+    elif image.mode == "RGB" and depth == 16:
+        image.info["transparency"] = tuple(value >> 8 for value in colour)
+
+
 def _plain(image: Image.Image) -> Image.Image:
     """Return an image in a mode that graphs know: grey or colour, with or without opacity."""
     if image.mode.startswith("I"):  # Of 16 bits a graph takes the upper eight; Pillow would clip.
-        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+        values = np.asarray(image)
+        grey = Image.fromarray((values >> 8).astype(np.uint8))
+        if (clear := image.info.get("transparency")) is None:
+            return grey
+        opacity = Image.fromarray(np.where(values == clear, 0, 255).astype(np.uint8))
+        return Image.merge("LA", (grey, opacity))
     if "transparency" in image.info:
         return image.convert("RGBA")
     image.load()

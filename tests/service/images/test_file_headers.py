@@ -249,6 +249,65 @@ def test_one_transparent_colour_becomes_opacity(kind: str, mode: str, colour: An
     assert (opacity == np.where(MARKED == 255, 0, 255)).all()
 
 
+def raw_png(depth: int, kind: int, samples: Any, transparent: list[int]) -> bytes:
+    """Return a PNG of these samples, whose last dimension is a pixel's, with a transparent one."""
+    wide = np.asarray(samples)
+    bits = (wide[..., None] >> np.arange(depth - 1, -1, -1)) & 1
+    rows = np.packbits(bits.reshape(len(wide), -1).astype(np.uint8), axis=1)
+    chunks = {
+        b"IHDR": struct.pack(">IIBBBBB", wide.shape[1], wide.shape[0], depth, kind, 0, 0, 0),
+        b"tRNS": struct.pack(f">{len(transparent)}H", *transparent),
+        b"IDAT": zlib.compress(b"".join(b"\0" + row.tobytes() for row in rows)),
+        b"IEND": b"",
+    }
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+        for name, data in chunks.items()
+    )
+
+
+@pytest.mark.parametrize("depth", [1, 2, 4, 8, 16])
+@pytest.mark.parametrize("place", [(0, 0), (1, 3), (3, 7)])
+def test_a_transparent_grey_of_any_depth_becomes_opacity(
+    depth: int, place: tuple[int, int]
+) -> None:
+    # Of 16 bits neighbours differ in their lower eight alone.
+    grey = np.arange(32).reshape(4, 8) % 2**depth
+    clear = int(grey[place])
+    picture = read_header(raw_png(depth, 0, grey[..., None], [clear]))
+    with Image.open(io.BytesIO(upright(picture, ALL))) as image:
+        opacity = np.asarray(image.getchannel("A"))
+    assert (opacity == np.where(grey == clear, 0, 255)).all()
+
+
+@pytest.mark.parametrize("depth", [8, 16])
+def test_a_transparent_colour_of_any_depth_becomes_opacity(depth: int) -> None:
+    colours = (np.arange(96).reshape(4, 8, 3) + 20) << (depth - 8)
+    clear = colours[2, 5]
+    picture = read_header(raw_png(depth, 2, colours, clear.tolist()))
+    with Image.open(io.BytesIO(upright(picture, ALL))) as image:
+        opacity = np.asarray(image.getchannel("A"))
+    assert np.argwhere(opacity == 0).tolist() == [[2, 5]]
+    assert set(opacity.ravel().tolist()) == {0, 255}
+
+
+@pytest.mark.parametrize("transparent", [False, True])
+@pytest.mark.parametrize("corner", [(0, 0), (25, 7)])
+def test_the_first_picture_of_a_gif_is_seen_wherever_it_lies(
+    corner: tuple[int, int], transparent: bool
+) -> None:
+    """TensorFlow cuts off what lies beside the corner of a screen as large as the picture."""
+    told = {"transparency": 255} if transparent else {}
+    whole = encode(marked("L"), "GIF", **told)
+    placed = bytearray(whole)
+    placed[6:10] = struct.pack("<HH", 200, 100)
+    at = whole.index(b"\x2c" + struct.pack("<HHHH", 0, 0, 64, 48))
+    placed[at + 1 : at + 5] = struct.pack("<HH", *corner)
+    picture = read_header(bytes(placed))
+    assert (picture.width, picture.height) == (64, 48)
+    assert upright(picture, ALL) == upright(read_header(whole), ALL)
+
+
 def bmp32(fourth: int, order: tuple[int, ...] = (2, 1, 0), *masks: int) -> bytes:
     """Return a BMP of 5 x 4 pixels with red 10, green 20 and blue 30 in four bytes each."""
     pixel = bytes([(10, 20, 30)[place] for place in order] + [fourth])
