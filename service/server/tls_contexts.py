@@ -4,9 +4,23 @@ The master reads them at the start and on SIGHUP, and workers get them by the fo
 breaks, or that only the user who starts the service may read, never leaves a worker without.
 """
 
+import re
 import ssl
+from pathlib import Path
+from typing import NamedTuple
 
 from service.settings.settings import Settings
+
+
+class _Pem(NamedTuple):
+    """What a file must hold: in words, and the line by which that begins."""
+
+    words: str
+    label: re.Pattern[bytes]
+
+
+_CERTIFICATE = _Pem("a certificate", re.compile(rb"-----BEGIN [A-Z0-9 ]*CERTIFICATE-----"))
+_PRIVATE_KEY = _Pem("a private key", re.compile(rb"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----"))
 
 
 class TlsError(Exception):
@@ -58,15 +72,18 @@ def read_context(settings: Settings) -> ssl.SSLContext | None:
         context.load_cert_chain(certificate, key, password=_no_password)
     except (OSError, ValueError) as error:
         raise TlsError(
-            "UNDERSTUDY_TLS_CERTIFICATE and UNDERSTUDY_TLS_KEY: they cannot be used together: "
-            f"{_reason(error)}."
+            _problem_of("UNDERSTUDY_TLS_CERTIFICATE", certificate, _CERTIFICATE)
+            or _problem_of("UNDERSTUDY_TLS_KEY", key, _PRIVATE_KEY)
+            or f"UNDERSTUDY_TLS_CERTIFICATE and UNDERSTUDY_TLS_KEY: {str(certificate)!r} and "
+            f"{str(key)!r} cannot be used together: {_reason(error)}."
         ) from error
     if client_ca is not None:
         try:
             context.load_verify_locations(client_ca)
         except OSError as error:
             raise TlsError(
-                f"UNDERSTUDY_TLS_CLIENT_CA: it cannot be used: {_reason(error)}."
+                _problem_of("UNDERSTUDY_TLS_CLIENT_CA", client_ca, _CERTIFICATE)
+                or f"UNDERSTUDY_TLS_CLIENT_CA: {str(client_ca)!r} cannot be used: {_reason(error)}."
             ) from error
         context.verify_mode = ssl.CERT_REQUIRED
         # From Python 3.13 on it is strict, and refuses clients for extensions that many private
@@ -80,5 +97,21 @@ def _no_password() -> str:
     raise ValueError("the key is encrypted")
 
 
+def _problem_of(setting: str, path: Path, pem: _Pem) -> str:
+    """Return in a sentence what is wrong with one file alone; empty if that cannot be told.
+
+    OpenSSL's own words name no file, and say of one of another kind "PEM lib".
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        return f"{setting}: {str(path)!r} cannot be read: {error.strerror}."
+    if pem.label.search(content) is None:
+        return f"{setting}: {str(path)!r} must hold {pem.words} in PEM form, and does not."
+    return ""
+
+
 def _reason(error: OSError | ValueError) -> str:
+    if isinstance(error, ssl.SSLError) and error.reason == "KEY_VALUES_MISMATCH":
+        return "the key is that of another certificate"
     return getattr(error, "strerror", None) or str(error)

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -215,10 +216,57 @@ def test_files_of_tls_that_do_not_fit_keep_the_service_from_starting(tmp_path: P
         "UNDERSTUDY_TLS_CERTIFICATE and UNDERSTUDY_TLS_KEY are needed both."
     ]
     (problem,) = problems(Settings(models=tmp_path, tls_certificate=file, tls_key=file))
-    assert problem.endswith("they cannot be used together: No such file or directory.")
+    assert problem == (
+        f"UNDERSTUDY_TLS_CERTIFICATE: {str(file)!r} cannot be read: No such file or directory."
+    )
     file.write_text("no certificate")
     (problem,) = problems(Settings(models=tmp_path, tls_certificate=file, tls_key=file))
-    assert "they cannot be used together" in problem
+    assert problem == (
+        f"UNDERSTUDY_TLS_CERTIFICATE: {str(file)!r} must hold a certificate in PEM form, and does "
+        "not."
+    )
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificates")
+def test_a_file_of_tls_that_is_not_right_is_named(tmp_path: Path) -> None:
+    for name in ("one", "other"):
+        subprocess.run(
+            [
+                *("openssl", "req", "-x509", "-newkey", "ec", "-nodes", "-subj", f"/CN={name}"),
+                *("-pkeyopt", "ec_paramgen_curve:prime256v1"),
+                *("-keyout", tmp_path / f"{name}.key", "-out", tmp_path / f"{name}.pem"),
+            ],
+            check=True,
+            capture_output=True,
+        )
+    certificate, key = tmp_path / "one.pem", tmp_path / "one.key"
+
+    def said_of(**settings: Path) -> str:
+        files = {"tls_certificate": certificate, "tls_key": key, **settings}
+        return "".join(problems(Settings(models=tmp_path, **files)))
+
+    assert said_of() == ""
+    assert said_of(tls_client_ca=certificate) == ""
+    assert said_of(tls_key=tmp_path) == (
+        f"UNDERSTUDY_TLS_KEY: {str(tmp_path)!r} cannot be read: Is a directory."
+    )
+    assert said_of(tls_key=certificate) == (
+        f"UNDERSTUDY_TLS_KEY: {str(certificate)!r} must hold a private key in PEM form, and does "
+        "not."
+    )
+    other = tmp_path / "other.key"
+    assert said_of(tls_key=other) == (
+        f"UNDERSTUDY_TLS_CERTIFICATE and UNDERSTUDY_TLS_KEY: {str(certificate)!r} and "
+        f"{str(other)!r} cannot be used together: the key is that of another certificate."
+    )
+    assert said_of(tls_client_ca=key) == (
+        f"UNDERSTUDY_TLS_CLIENT_CA: {str(key)!r} must hold a certificate in PEM form, and does not."
+    )
+    broken = tmp_path / "broken.pem"
+    broken.write_text(certificate.read_text().replace("\n", "", 1))
+    assert said_of(tls_client_ca=broken).startswith(
+        f"UNDERSTUDY_TLS_CLIENT_CA: {str(broken)!r} cannot be used: "
+    )
 
 
 def test_a_store_that_cannot_be_mirrored_is_named(
