@@ -60,8 +60,8 @@ PORTABLE: dict[str, frozenset[str]] = {
     ),
     "socket": frozenset(
         {
-            *("AF_INET", "AF_INET6", "IPPROTO_TCP", "SOCK_STREAM", "SOL_SOCKET", "SO_REUSEADDR"),
-            *("TCP_NODELAY", "gaierror", "gethostname", "socket"),
+            *("AF_INET", "AF_INET6", "IPPROTO_TCP", "SHUT_RDWR", "SOCK_STREAM", "SOL_SOCKET"),
+            *("SO_REUSEADDR", "TCP_NODELAY", "gaierror", "gethostname", "socket"),
         }
     ),
     "fcntl": frozenset({"LOCK_EX", "LOCK_NB", "LOCK_SH", "flock"}),

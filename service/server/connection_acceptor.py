@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from service.monitoring.logs import log
 from service.server.connection_balancing import ConnectionBalancer, ConnectionCount
+from service.server.open_handshakes import OpenHandshakes
 
 # How soon to look again for a connection that was left to another worker.
 _STEP_S = 0.001
@@ -29,7 +30,8 @@ class Acceptor:
         listener: socket.socket,
         count: ConnectionCount,
         make_protocol: Callable[[], asyncio.Protocol],
-        tls: ssl.SSLContext | None,
+        tls: ssl.SSLContext | None = None,
+        handshakes: OpenHandshakes | None = None,
     ) -> None:
         """An acceptor that begins at once.
 
@@ -39,12 +41,14 @@ class Acceptor:
             count: shows the other workers how many connections this one holds.
             make_protocol: makes the protocol of a connection.
             tls: wraps connections, if they are encrypted.
+            handshakes: those of the worker, where connections are encrypted.
         """
         self._loop = loop
         self._listener = listener
         self._count = count
         self._make_protocol = make_protocol
         self._tls = tls
+        self._handshakes = handshakes
         self._balancer = ConnectionBalancer(count)
         self._is_leaving = False
         self._has_stopped = False
@@ -115,8 +119,19 @@ class Acceptor:
         return True
 
     async def _connect(self, accepted: socket.socket) -> None:
+        handshakes = self._handshakes
+        if handshakes is not None:
+            handshakes.add(accepted)
         try:
-            await self._loop.connect_accepted_socket(self._make_protocol, accepted, ssl=self._tls)
+            await self._loop.connect_accepted_socket(
+                self._make_protocol,
+                accepted,
+                ssl=self._tls,
+                ssl_handshake_timeout=handshakes.timeout_s if handshakes else None,
+            )
         except (OSError, ssl.SSLError):
-            accepted.close()  # The client left, or spoke no TLS.
+            accepted.close()  # The client left, was too slow, or spoke no TLS.
             self._count.connections -= 1
+        finally:
+            if handshakes is not None:
+                handshakes.remove(accepted)

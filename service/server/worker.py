@@ -29,6 +29,7 @@ from service.server.full_http_protocol import FullHttpProtocol
 from service.server.graceful_shutdown import GracefulShutdown
 from service.server.grpc_listener import is_grpc_listener
 from service.server.open_connections import OpenConnections
+from service.server.open_handshakes import OpenHandshakes
 from service.server.prediction_protocol import PredictionProtocol
 from service.server.process_exit import take_signals
 from service.server.request_heads import HeadReader
@@ -115,6 +116,7 @@ class Worker(ASGIWorker):
         )
         most = min(self.cfg.worker_connections, _for_clients(_most_files()))
         self.connections = OpenConnections(most, self.connection_count)
+        self._handshakes = OpenHandshakes(most, self.connection_count, settings.read_timeout_s)
         sys.setswitchinterval(_SWITCH_INTERVAL_S)
         super().init_process()
 
@@ -177,7 +179,8 @@ class Worker(ASGIWorker):
         if tls is None and self.cfg.is_ssl:
             # By gunicorn's own options. Where they fail, its method would go on without TLS.
             tls = ssl_context(self.cfg)
-        return Acceptor(self.loop, listener, self.connection_count, make, tls)
+        handshakes = None if tls is None else self._handshakes
+        return Acceptor(self.loop, listener, self.connection_count, make, tls, handshakes)
 
     def _show_life(self) -> None:
         """Show master and siblings that the worker lives, and end connections that are too slow."""

@@ -135,6 +135,28 @@ def test_clients_that_hang_up_are_not_logged(
     assert "eof_received" not in service.errors.read_text()
 
 
+def test_who_begins_no_handshake_is_not_kept(
+    start_service: StartService, certificates: Path, tmp_path: Path
+) -> None:
+    publish_affine(tmp_path / "models")
+    ports = free_port(), free_port()
+    service = start_service(
+        tmp_path / "models",
+        wait_for=None,
+        PORT=str(ports[0]),
+        UNDERSTUDY_GRPC_PORT=str(ports[1]),
+        UNDERSTUDY_WORKERS="1",
+        UNDERSTUDY_READ_TIMEOUT_S="1",
+        UNDERSTUDY_TLS_CERTIFICATE=str(certificates / "server.pem"),
+        UNDERSTUDY_TLS_KEY=str(certificates / "server.key"),
+    )
+    eventually(lambda: "Understudy serves" in service.output.read_text())
+    for port in ports:
+        # asyncio alone would keep it for 60 s.
+        with socket.create_connection(("127.0.0.1", port), timeout=40) as silent:
+            assert silent.recv(1) == b""
+
+
 def test_certificates_that_change_or_break(
     start_service: StartService, certificates: Path, tmp_path: Path
 ) -> None:
