@@ -23,7 +23,7 @@ _NAMES = {"image/png": "PNG", "image/jpeg": "JPEG", "image/gif": "GIF", "image/b
 
 # Frequent files of other types, by where and how they begin, so that messages can name them.
 _OTHERS = (
-    (0, b"RIFF", "a WebP file"),
+    (8, b"WEBP", "a WebP file"),
     (4, b"ftyphei", "a HEIC file"),
     (4, b"ftypmif1", "a HEIC file"),
     (4, b"ftypavif", "an AVIF file"),

@@ -97,6 +97,7 @@ def test_of_an_animation_only_the_first_picture_is_left() -> None:
         (b"", "an empty file"),
         (b"<!DOCTYPE html><p>", "a file that begins with b'<!DOCTYPE ht'"),
         (b"RIFF\x10\0\0\0WEBPVP8 ", "a WebP file"),
+        (b"RIFF\x10\0\0\0WAVEfmt ", r"a file that begins with b'RIFF\x10\x00\x00\x00WAVE'"),
         (b"\0\0\0\x18ftypheic\0\0", "a HEIC file"),
         (b"\0\0\0\x18ftypavif\0\0", "an AVIF file"),
         (b"MM\0*\0\0", "a TIFF file"),
