@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from service.events.errors import StoreError
 from service.repository.errors import RepositoryError
 
 FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
@@ -26,7 +27,7 @@ def failure_of(error: BaseException) -> Failure | None:
             return Failure(str(error) or "Interrupted.", INTERRUPTED)
         case click.ClickException():
             return Failure(_usage(error), error.exit_code)
-        case RepositoryError():
+        case RepositoryError() | StoreError():
             return Failure(str(error), FAILED)
         case OSError():
             # A full disk, a folder that may not be written: outside of the program as well.

@@ -2,7 +2,7 @@
 
 import dataclasses
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -61,6 +61,8 @@ class Occasion:
 
 
 _ANY_TRUTH = Occasion()
+# Truths about live predictions, and when they are a reason to train unless the data has changed.
+FeedbackOccasion = tuple[Feedback, Occasion]
 # In the model's folder, because two must not make its next version at once.
 _LOCK = ".retrain.lock"
 
@@ -68,17 +70,16 @@ _LOCK = ".retrain.lock"
 def retrain(
     settings: Settings,
     metrics_file: Path | None,
-    feedback: Feedback | None = None,
+    find_feedback: Callable[[], FeedbackOccasion] | None = None,
     *,
-    occasion: Occasion = _ANY_TRUTH,
     rollout: RolloutRules | None = None,
 ) -> int:
     """Train and publish the next version if there is data that no version has learned from.
 
     Args:
         settings: of the training.
-        feedback: truths about live predictions to learn from as well; ``None`` without them.
-        occasion: when they are a reason to train, unless the data itself has changed.
+        find_feedback: returns what to learn from as well; ``None`` without feedback. What it raises
+            ends the run, as a failure that Prometheus is told of.
         rollout: the rules by which the version is put on trial; ``None`` lets it serve at once.
         metrics_file: where to report to Prometheus; ``None`` reports nothing. It is left
             as it is when another process retrains: that one writes it.
@@ -103,6 +104,7 @@ def retrain(
         with exclusive_lock(
             settings.out / settings.model / _LOCK, f"A retraining of {settings.model}"
         ):
+            feedback, occasion = (None, _ANY_TRUTH) if find_feedback is None else find_feedback()
             _look_for_new_data(tasks.get(settings.model), settings, feedback, occasion)
             if rollout is not None:
                 _await_end_of_trial(settings)

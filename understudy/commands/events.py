@@ -65,17 +65,12 @@ def command(
         raise click.UsageError(f"events {action} needs the model's name.")
     if (action == "import") != (file is not None):
         raise click.UsageError("events import needs a file; nothing else takes one.")
-    from service.events.errors import StoreError
-
-    try:
-        if file is not None:
-            click.echo(_import(location, str(model), file, form, out))
-        elif action == "export":
-            _export(location, str(model), form, out)
-        else:
-            _list(location, model)
-    except StoreError as error:
-        raise click.ClickException(str(error)) from error
+    if file is not None:
+        click.echo(_import(location, str(model), file, form, out))
+    elif action == "export":
+        _export(location, str(model), form, out)
+    else:
+        _list(location, model)
 
 
 def _list(location: str, wanted: str | None) -> None:

@@ -2,12 +2,11 @@
 
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from service.events.audited_quality import WORSE, quality_report, unknown_quality
-from service.events.errors import StoreError
 from service.events.event_store import EventStore
 from service.repository.object_store.refreshing import bring_up_to_date
 from service.repository.rollout_policy import RolloutRules
@@ -20,6 +19,9 @@ from understudy import event_store, options
 from understudy.help import TRAINING, Command, Option
 from understudy.options import WholeNumber, explicit_settings, model, training_settings
 from understudy.parameter_types import FiniteRange, PathName
+
+if TYPE_CHECKING:
+    from training.workflows.retrain import FeedbackOccasion
 
 _FEEDBACK, _RESULT = "Feedback", "The result"
 
@@ -103,47 +105,49 @@ def command(
     given = explicit_settings(settings)
     resolved = configuration.resolve(task.name, task.architectures, toml, given)
     trial = options.rollout_rules(rollout, rollout_rules)
-    given_truths, quality = None, None
+    location = None
     if feedback:
-        stored = event_store.open_store(event_store.location_of(store))
-        given_truths = _stored_feedback(stored, task.name, feedback_share or DEFAULT_SHARE)
-        quality = _live_quality(stored, resolved.out, task.name) if after_harm else None
+        location = event_store.location_of(store)
     elif store or after_truths or after_harm or feedback_share:
         raise click.UsageError(
             "--store, --after-truths, --after-harm and --feedback-share go with --feedback."
         )
     from training.workflows import retrain as workflow
 
-    occasion = workflow.Occasion(
-        # Each of the two is a reason alone; by default, any truth is.
-        after_truths=after_truths or (None if after_harm else 1),
-        harm=quality["sentence"] if quality else "",
-        is_harmed=quality is not None and quality["state"] == WORSE,
-    )
-    workflow.retrain(resolved, metrics_file, given_truths, occasion=occasion, rollout=trial)
+    def stored() -> "FeedbackOccasion":
+        assert location is not None
+        events = event_store.open_store(location)
+        truths = _stored_feedback(events, task.name, feedback_share or DEFAULT_SHARE)
+        quality = _live_quality(events, resolved.out, task.name) if after_harm else None
+        occasion = workflow.Occasion(
+            # Each of the two is a reason alone; by default, any truth is.
+            after_truths=after_truths or (None if after_harm else 1),
+            harm=quality["sentence"] if quality else "",
+            is_harmed=quality is not None and quality["state"] == WORSE,
+        )
+        return truths, occasion
+
+    workflow.retrain(resolved, metrics_file, None if location is None else stored, rollout=trial)
 
 
 def _stored_feedback(store: EventStore, model: str, share: float) -> Feedback:
     """Return all truths of a model; a running service may write into the store meanwhile."""
     # Before the reading, so that no audit counts as older than the week that is held.
     now = time.time()
-    try:
-        truths = [
-            GivenTruth(
-                place=f"{event.request_id}, row {truth.instance}",
-                source=str(truth.source),
-                answered_at=event.answered_at,
-                given_at=truth.given_at,
-                weight=truth.weight,
-                signature=event.signature,
-                inputs=event.row_of_inputs(truth.instance),
-                truth=truth.values,
-            )
-            for event, given in store.events(model, labelled_only=True)
-            for truth in given
-        ]
-    except StoreError as error:
-        raise click.ClickException(str(error)) from error
+    truths = [
+        GivenTruth(
+            place=f"{event.request_id}, row {truth.instance}",
+            source=str(truth.source),
+            answered_at=event.answered_at,
+            given_at=truth.given_at,
+            weight=truth.weight,
+            signature=event.signature,
+            inputs=event.row_of_inputs(truth.instance),
+            truth=truth.values,
+        )
+        for event, given in store.events(model, labelled_only=True)
+        for truth in given
+    ]
     return Feedback(taken_at=now, share=share, truths=tuple(truths))
 
 
@@ -154,7 +158,4 @@ def _live_quality(store: EventStore, out: Path, model: str) -> dict[str, Any]:
     live = find_live_version(out, model)
     if live is None:
         return unknown_quality("No version serves.")
-    try:
-        return quality_report(live.card, store.audited(model, live.version))
-    except StoreError as error:
-        raise click.ClickException(str(error)) from error
+    return quality_report(live.card, store.audited(model, live.version))

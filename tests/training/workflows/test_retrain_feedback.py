@@ -313,6 +313,31 @@ def test_a_store_of_another_version_is_said(capsys: pytest.CaptureFixture[str]) 
 
 
 @pytest.mark.parametrize(
+    ("location", "code", "sentence"),
+    [
+        ("gone.db", 2, "gone.db is not there."),
+        ("folder", 1, "folder "),
+        ("redis://host/0", 1, "Expected the path of a file, or a URL such as "),
+        (
+            "postgresql+psycopg://u:secret@127.0.0.1:1/d?connect_timeout=2",
+            1,
+            "postgresql+psycopg://u:***@127.0.0.1:1/d?connect_timeout=2 cannot be used: ",
+        ),
+    ],
+)
+def test_prometheus_is_told_of_a_store_that_cannot_be_read(
+    location: str, code: int, sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("folder").mkdir()
+    told = Path("mpg.prom")
+    store = ["--feedback", "--store", location]
+    assert cli.main([*COMMAND, *store, "--metrics-file", str(told)]) == code
+    assert capsys.readouterr().err.startswith(sentence)
+    failed = 'understudy_retrain_outcome{model="mpg",outcome="failed"} 1.0'
+    assert failed in told.read_text().splitlines()
+
+
+@pytest.mark.parametrize(
     ("options", "sentence"),
     [
         (["--feedback"], "Which store? Give --store, or set UNDERSTUDY_EVENTS."),
