@@ -16,7 +16,7 @@ from training.fleet.fleet_file import Member
 from training.fleet.member_training import FAILED, MemberVerdict, train_member
 
 LOG = "training.log"
-_PRELOADED = "training.workflows.retrain"
+_PRELOADED = "training.fleet.preloaded"
 # Seconds for which an interrupted training may write its checkpoint.
 _END_S = 30.0
 

@@ -4,6 +4,8 @@ import multiprocessing
 import os
 import re
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -124,6 +126,22 @@ def test_a_metrics_file_that_cannot_be_written_changes_no_verdict(
     said = capsys.readouterr()
     assert said.err == "1 of 2 trainings were refused by a gate: south.\n"
     assert "textfile/shops.prom cannot be written: No such file or directory.\n" in said.out
+
+
+def test_nothing_but_what_failed_is_on_standard_error(
+    tmp_path: Path, repository_root: Path
+) -> None:
+    fleet = write_fleet(tmp_path, task="digits", south="nowhere")
+    told = subprocess.run(
+        [sys.executable, "-m", "understudy", "fleet", fleet],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(repository_root)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    end = "2 of 2 trainings failed: north, south. Run the same command to continue.\n"
+    assert (told.returncode, told.stderr) == (1, end)
 
 
 def test_a_training_is_interrupted_when_its_conductor_is_gone() -> None:
