@@ -116,9 +116,11 @@ def model(text: str = "", *, required: bool = True) -> Decorator:
     )
 
 
-def published_model() -> Decorator:
+def published_model(
+    text: str = "any in the folder of models", *, required: bool = True
+) -> Decorator:
     """Take MODEL, one that may have come from elsewhere."""
-    return click.argument("model", type=_PublishedModel(), help="any in the folder of models")
+    return click.argument("model", type=_PublishedModel(), required=required, help=text)
 
 
 def models_folder() -> Decorator:

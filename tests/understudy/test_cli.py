@@ -182,6 +182,25 @@ def test_list_names_what_is_not_served_and_what_to_do(
     assert capsys.readouterr().out == "[]\n"
 
 
+def test_list_shows_one_model_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for version in ("churn/1", "churn/draft", "churner/3", "churner/draft"):
+        folder = tmp_path / "saved_models" / version
+        folder.mkdir(parents=True)
+        (folder / "saved_model.pb").touch()
+    # What is wrong with another model does not matter.
+    (tmp_path / "saved_models" / "churner" / "policy.json").write_text("no JSON")
+    assert cli.main(["list", "churn", "--json"]) == 0
+    (shown,) = json.loads(capsys.readouterr().out)
+    assert (shown["model"], shown["version"]) == ("churn", 1)
+    assert cli.main(["list", "churn"]) == 0
+    said = capsys.readouterr().out
+    assert "churn/draft is not served: " in said
+    assert "churner" not in said
+    assert cli.main(["list", "chrn"]) == 2
+    sentence = "There is no model 'chrn' in saved_models; there are: churn, churner.\n"
+    assert capsys.readouterr().err == sentence
+
+
 def test_help_names_all_commands_and_imports_nothing_slow(
     capsys: pytest.CaptureFixture[str], repository_root: Path
 ) -> None:

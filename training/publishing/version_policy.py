@@ -51,7 +51,7 @@ def change_policy(
         TrainingError: the policy cannot be written.
     """
     store = current_store(root, model)
-    _check_model(store, model)
+    check_model(store, model)
 
     def changed(policy: Policy) -> Policy:
         if latest is not None:
@@ -88,7 +88,7 @@ def roll_back(root: Path, model: str) -> None:
         TrainingError: the policy cannot be written.
     """
     store = current_store(root, model)
-    _check_model(store, model)
+    check_model(store, model)
     real = reality(store, model)
     if not real.is_known:
         say(
@@ -119,7 +119,7 @@ def start_rollout(root: Path, model: str, candidate: int, rules: RolloutRules) -
         TrainingError: the policy cannot be written.
     """
     store = current_store(root, model)
-    _check_model(store, model)
+    check_model(store, model)
 
     def changed(policy: Policy) -> Policy:
         available = store.versions(model)
@@ -286,7 +286,12 @@ def _champion(store: Store, model: str, policy: Policy) -> int | None:
     )
 
 
-def _check_model(store: Store, model: str) -> None:
+def check_model(store: Store, model: str) -> None:
+    """Check that there is a version of a model.
+
+    Raises:
+        UsageError: there is none.
+    """
     if not store.versions(model):
         known = ", ".join(store.models()) or "none"
         raise UsageError(

@@ -1,4 +1,4 @@
-"""Show the published versions of all models: which of them serve, and how good they are."""
+"""Show the published versions of models: which of them serve, and how good they are."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -13,25 +13,32 @@ from service.repository.object_store.refreshing import current_store
 from service.repository.serving_status import Reality, realities
 from training.console.progress import say
 from training.console.terminal_table import print_table
+from training.publishing.version_policy import check_model
 
 _SERVES, _REFUSED, _ASKED, _UNKNOWN = "yes", "refused", "asked for", "yes?"
 
 
-def show(root: Path, *, as_json: bool = False) -> None:
+def show(root: Path, only: str | None = None, *, as_json: bool = False) -> None:
     """Print the models under ``root``, their versions and metrics, and which serve.
 
     Args:
         root: the folder of models.
+        only: the model that is shown; ``None`` shows all.
         as_json: print a list with an object for each version: ``model``, ``version``,
             ``in_policy`` (whether the policy asks for it), ``serves`` (null where no service that
             runs reports), ``refused`` (why, or null), ``labels``, ``network``, ``headline`` and
             ``created_at``, and ``problem``, why a version has none of the last three.
 
     Raises:
-        RepositoryError: a model's policy cannot be read.
+        UsageError: there is no model ``only``.
+        RepositoryError: the policy of a model that is shown cannot be read.
     """
-    store = current_store(root)
+    store = current_store(root, only)
     models, ignored = store.survey()
+    if only is not None:
+        check_model(store, only)
+        models = [only]
+        ignored = [entry for entry in ignored if entry.path.startswith(f"{only}/")]
     real = realities(store, models)
     versions = [item for model in models for item in _versions(store, root, model, real[model])]
     if as_json:
