@@ -16,7 +16,7 @@ import contextlib
 import csv
 import dataclasses
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,8 @@ RUNS = Path("runs")
 _CONFIG = "config.json"
 _DATA = "data.json"
 _HISTORY = "history.csv"
+# How often in a row the folder that another is made in may be removed.
+_MOST_TIMES_GONE = 100
 # A study's folder has a config.json as well, and never this.
 CHECKPOINTS = "checkpoints"
 
@@ -40,8 +42,12 @@ CHECKPOINTS = "checkpoints"
 class Run:
     """One run's folder. ``open`` and ``create_run_folder`` make it; the constructor names it."""
 
-    def __init__(self, folder: Path, settings: Settings, *, is_new: bool = False) -> None:
+    def __init__(
+        self, folder: Path, settings: Settings, *, is_new: bool = False, made: Sequence[Path] = ()
+    ) -> None:
         self._is_new = is_new
+        # The folders that were made for it and are not its own.
+        self._made = list(made)
         self.folder = folder
         self.settings = settings
         self.checkpoints = folder / CHECKPOINTS
@@ -79,17 +85,28 @@ class Run:
         run.export, run.exported_epoch = folder, epoch
         return run
 
+    def make_folder(self, folder: Path) -> None:
+        """Make a folder that goes with the run where that is discarded.
+
+        Raises:
+            OSError: it cannot be made.
+        """
+        self._made = [*_make_folders(folder), *self._made]
+
     @contextlib.contextmanager
     def discarded_on_failure(self) -> Iterator[None]:
         """Remove the folder of a run that was created just now if the block ends in a failure.
 
-        One that is taken up stays.
+        One that is taken up stays. What was made for either goes where nothing else is in it.
         """
         try:
             yield
         except (TrainingError, RepositoryError, OSError):
             if self._is_new:
                 shutil.rmtree(self.folder)
+            for folder in sorted(self._made, key=lambda made: len(made.parts), reverse=True):
+                with contextlib.suppress(OSError):
+                    folder.rmdir()
             raise
 
     def has_begun(self) -> bool:
@@ -155,10 +172,16 @@ def keep_to_data(folder: Path, fingerprint: str, begun: bool) -> None:
 
 
 def create_run_folder(root: Path, settings: Settings) -> Run:
-    """Make the folder of a new run under ``root``, named by the time in UTC."""
-    run = Run(new_folder(root / settings.model), settings, is_new=True)
-    run.checkpoints.mkdir()
-    write_object(run.folder / _CONFIG, settings.to_json())
+    """Make the folder of a new run under ``root``, named by the time in UTC.
+
+    Raises:
+        OSError: it cannot be made; nothing is left of it.
+    """
+    made = _make_folders(root / settings.model)
+    run = Run(new_folder(root / settings.model), settings, is_new=True, made=made)
+    with run.discarded_on_failure():
+        run.checkpoints.mkdir()
+        write_object(run.folder / _CONFIG, settings.to_json())
     return run
 
 
@@ -169,11 +192,34 @@ def new_folder(root: Path, prefix: str = "") -> Path:
     while True:
         folder = root / (stem if number == 1 else f"{stem}-{number}")
         try:
-            folder.mkdir(parents=True)
+            _make(folder, exist_ok=False)
         except FileExistsError:
             number += 1
         else:
             return folder
+
+
+def _make_folders(folder: Path) -> list[Path]:
+    """Make a folder with those above it, and return those that were not there."""
+    missing = [each for each in (folder, *folder.parents) if not each.exists()]
+    _make(folder, exist_ok=True)
+    return missing
+
+
+def _make(folder: Path, *, exist_ok: bool) -> None:
+    """Make a folder with those above it, while other processes that discard a run remove them."""
+    for _ in range(_MOST_TIMES_GONE):
+        try:
+            folder.mkdir(parents=True, exist_ok=exist_ok)
+        except FileNotFoundError:
+            continue
+        except FileExistsError:
+            # It may have been there a moment ago.
+            if not exist_ok or folder.is_symlink() or folder.exists():
+                raise
+        else:
+            return
+    folder.mkdir(parents=True, exist_ok=exist_ok)
 
 
 def open_run(folder: Path) -> Run:

@@ -21,7 +21,7 @@ from training.workflows.feedback_data import data_alone_of
 
 
 def make_room(run: Run) -> None:
-    """Check that a version can be published.
+    """Check that a version can be published; the folder where it would go is made for the run.
 
     Raises:
         RepositoryError: the object store where it would go cannot be read, or takes none.
@@ -29,7 +29,7 @@ def make_room(run: Run) -> None:
     """
     out = run.settings.out
     try:
-        out.mkdir(parents=True, exist_ok=True)
+        run.make_folder(out)
         bring_up_to_date(out, run.settings.model)
         check_publishable(out)
     except OSError as error:

@@ -1,6 +1,8 @@
 """The run folder."""
 
 import dataclasses
+import errno
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,31 @@ def test_two_runs_in_one_second_have_two_folders(tmp_path: Path) -> None:
     folders = {run_folder.create_run_folder(tmp_path, SETTINGS).folder for _ in range(3)}
     assert len(folders) == 3
     assert all(folder.parent == tmp_path / "mpg" for folder in folders)
+
+
+def test_runs_that_others_discard_at_the_same_time(tmp_path: Path) -> None:
+    def begin_and_fail() -> None:
+        run = run_folder.create_run_folder(tmp_path, SETTINGS)
+        with run.discarded_on_failure():
+            run.make_folder(tmp_path / "models")
+            raise UsageError("The data is rejected.")
+
+    with ThreadPoolExecutor(4) as pool:
+        begun = [pool.submit(begin_and_fail) for _ in range(200)]
+    assert {type(each.exception()) for each in begun} == {UsageError}
+    assert list(tmp_path.glob("*/*")) == []
+
+
+def test_a_run_whose_settings_cannot_be_written_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, _: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    monkeypatch.setattr(run_folder, "write_object", full)
+    with pytest.raises(OSError, match="No space left"):
+        run_folder.create_run_folder(tmp_path / "runs", SETTINGS)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_run_is_opened_with_its_settings(tmp_path: Path) -> None:

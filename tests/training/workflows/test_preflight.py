@@ -28,6 +28,20 @@ def test_a_sensitive_field_that_there_is_not(toy: Path, capsys: pytest.CaptureFi
     assert (run / "export" / "saved_model.pb").stat() == export
 
 
+def test_a_training_that_is_refused_leaves_no_folder(toy: Path) -> None:
+    before = sorted(toy.rglob("*"))
+    refused = [*TRAIN[:-1], "shops/north/models", "--sensitive", "pint"]
+    assert cli.main(refused) == 2
+    assert sorted(toy.rglob("*")) == before
+
+    # What was there stays, and what others have put there meanwhile.
+    (toy / "shops").mkdir()
+    (toy / "runs" / "toy").mkdir(parents=True)
+    assert cli.main(refused) == 2
+    assert sorted(toy.glob("shops/**")) == [toy / "shops"]
+    assert (toy / "runs" / "toy").is_dir()
+
+
 def test_promises_that_the_version_will_break(
     toy: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
