@@ -16,12 +16,16 @@ from training.data.dataset_location import DataSet, Found
 _FORMAT = 3
 
 
-def cache_home() -> Path:
+def cache_home() -> Path | None:
     """Return the folder of parsed data, where the system keeps its caches.
 
-    On Linux that is ``$XDG_CACHE_HOME/understudy``, or ``~/.cache/understudy``.
+    On Linux that is ``$XDG_CACHE_HOME/understudy``, or ``~/.cache/understudy``; ``None`` for a user
+    without a home.
     """
-    return user_cache_path("understudy", appauthor=False)
+    try:
+        return user_cache_path("understudy", appauthor=False)
+    except RuntimeError:
+        return None
 
 
 def parsed(
@@ -50,7 +54,10 @@ def cached(
         make: makes it.
         keep: whether what was made follows from the fingerprint alone, and is stored.
     """
-    path = cache_home() / f"{name}-{_FORMAT}-{fingerprint[:16]}.npz"
+    home = cache_home()
+    if home is None:
+        return make()
+    path = home / f"{name}-{_FORMAT}-{fingerprint[:16]}.npz"
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             return dict(stored)

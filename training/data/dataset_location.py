@@ -45,9 +45,19 @@ class Found:
 
 
 def keras_home() -> Path:
-    """Return Keras' own folder: ``KERAS_HOME``, or ``~/.keras``."""
+    """Return Keras' own folder: ``KERAS_HOME``, or ``~/.keras``.
+
+    Raises:
+        TrainingError: neither is named, because this user has no home.
+    """
     home = os.environ.get("KERAS_HOME")
-    return Path(home) if home else Path.home() / ".keras"
+    try:
+        return Path(home) if home else Path.home() / ".keras"
+    except RuntimeError as error:
+        raise TrainingError(
+            "This user has no home folder in which data sets could be: set KERAS_HOME to a folder, "
+            "or name the data with --data."
+        ) from error
 
 
 def find_dataset(data_set: DataSet, named: Path | None) -> Found | None:

@@ -107,8 +107,17 @@ def mirror_folder_of(url: str, use: str) -> Path:
     Args:
         url: the store's.
         use: a part of the folder's path, so that publishers and services have different mirrors.
+
+    Raises:
+        RepositoryError: this user has no cache, for want of a home.
     """
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    try:
+        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    except RuntimeError as error:
+        raise RepositoryError(
+            f"This user has no home folder in which {url} could be mirrored: set XDG_CACHE_HOME to "
+            "a folder."
+        ) from error
     readable = re.sub(r"[^A-Za-z0-9.-]+", "-", url)[:60]
     digest = hashlib.sha256(url.encode()).hexdigest()[:8]
     return cache / "understudy" / use / f"{readable}-{digest}"

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from training.data import auto_mpg, cache, fashion_mnist, imdb
+from training.data import auto_mpg, fashion_mnist, imdb
 from training.data.dataset_location import Found
 from training.errors import TrainingError
 
@@ -43,7 +43,7 @@ def test_fashion_mnist(tmp_path: Path) -> None:
         assert data.train.dtype == np.uint8
         assert data.train_labels.tolist() == [2, 0, 1]
         assert data.test_labels.tolist() == [9]
-    assert len(list(cache.cache_home().iterdir())) == 1
+    assert len(list((tmp_path / "cache" / "understudy").iterdir())) == 1
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,7 @@ def test_auto_mpg_that_is_something_else(tmp_path: Path, text: str, message: str
 def test_a_damaged_cache_is_made_anew(tmp_path: Path) -> None:
     found = cars(tmp_path, CAR)
     auto_mpg.read(found)
-    (path,) = cache.cache_home().iterdir()
+    (path,) = (tmp_path / "cache" / "understudy").iterdir()
     path.write_bytes(path.read_bytes()[:50])
     assert auto_mpg.read(found).mpg.tolist() == [18]
 
