@@ -72,15 +72,26 @@ def _work(member: Member, folder: Path, start: Path, conductor: Connection) -> N
     threading.Thread(target=interrupt_when_gone, args=(conductor,), daemon=True).start()
     # Relative paths of data and models count from here.
     os.chdir(start)
-    own = folder / member.name
-    own.mkdir(parents=True, exist_ok=True)
-    log = (own / LOG).open("a", encoding="utf-8")
-    os.dup2(log.fileno(), 1)
-    os.dup2(log.fileno(), 2)
+    try:
+        _print_into(folder / member.name)
+    except OSError as error:
+        why = f"Its log cannot be written: {error.strerror}: {error.filename}."
+        conductor.send(MemberVerdict(member.name, FAILED, why, None, 0.0))
+        return
     try:
         conductor.send(train_member(member, folder))
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def _print_into(own: Path) -> None:
+    """Let what this process prints go into the log in a folder, whatever a terminal can write."""
+    own.mkdir(parents=True, exist_ok=True)
+    log = (own / LOG).open("a", encoding="utf-8", errors="backslashreplace", buffering=1)
+    # Of libraries as well, which write to the descriptors.
+    os.dup2(log.fileno(), 1)
+    os.dup2(log.fileno(), 2)
+    sys.stdout = sys.stderr = log
 
 
 def interrupt_when_gone(conductor: Connection) -> None:

@@ -15,6 +15,7 @@ import pytest
 from service.repository.model_store import Store
 from tests.digits import write_mnist
 from tests.forked import TRAINING
+from tests.owndata import CAR_HEADER, cars, write_csv
 from tests.waiting import eventually
 from training.fitting.run_folder import open_run
 from training.fleet.fleet_file import read_fleet
@@ -128,20 +129,28 @@ def test_a_metrics_file_that_cannot_be_written_changes_no_verdict(
     assert "textfile/shops.prom cannot be written: No such file or directory.\n" in said.out
 
 
-def test_nothing_but_what_failed_is_on_standard_error(
+def test_a_terminal_that_knows_few_letters_ends_no_training(
     tmp_path: Path, repository_root: Path
 ) -> None:
-    fleet = write_fleet(tmp_path, task="digits", south="nowhere")
+    write_csv(tmp_path / "日本.csv", CAR_HEADER, cars(60))
+    fleet = write_fleet(tmp_path, task="mpg", south="nowhere")
+    text = fleet.read_text().replace('"data"', '"日本.csv"')
+    # Is said once the data is read, and before the training.
+    fleet.write_text(text.replace("[defaults]", '[defaults]\nsensitive = "pint"'))
     told = subprocess.run(
         [sys.executable, "-m", "understudy", "fleet", fleet],
         cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(repository_root)},
+        env={**os.environ, "PYTHONPATH": str(repository_root), "PYTHONIOENCODING": "latin-1"},
         capture_output=True,
-        text=True,
+        encoding="latin-1",
         check=False,
     )
+    # Without a line of TensorFlow's among them.
     end = "2 of 2 trainings failed: north, south. Run the same command to continue.\n"
     assert (told.returncode, told.stderr) == (1, end)
+    assert "north: --sensitive names 'pint'" in told.stdout
+    log = tmp_path / "runs" / "fleets" / "shops" / "north" / LOG
+    assert "日本.csv" in log.read_text(encoding="utf-8")
 
 
 def test_a_training_is_interrupted_when_its_conductor_is_gone() -> None:
@@ -166,6 +175,21 @@ def _forked_members() -> Iterator[None]:
     """Fork the members' processes from what other tests fork theirs from, already there."""
     with TRAINING.forking():
         yield
+
+
+@pytest.mark.usefixtures("_forked_members")
+def test_a_log_that_cannot_be_written_is_one_members_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    members = read_fleet(write_fleet(tmp_path, task="digits"))
+    runs = tmp_path / "runs"
+    runs.mkdir()
+    for name in ("north", "south"):
+        (runs / name).touch()
+    whys = {each.member: (each.outcome, each.why) for each in train_here(members, runs, 2)}
+    why = "Its log cannot be written: File exists: {}."
+    assert whys == {name: (FAILED, why.format(runs / name)) for name in ("north", "south")}
 
 
 @pytest.mark.usefixtures("_forked_members")
