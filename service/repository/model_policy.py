@@ -277,8 +277,9 @@ def rolled_back(
 
     That is the version before the one that really serves; or before the one that the policy asks
     for, where that is lower: a change that no service has followed yet. It is named, so that the
-    next one that is published does not take over by itself. While a version is on trial it is the
-    rollout's champion, as ``rollout_undone`` says.
+    next one that is published does not take over by itself, and so are lower versions that the
+    policy asks for: requests ask for them, or for their labels. While a version is on trial it is
+    the rollout's champion, as ``rollout_undone`` says.
 
     Args:
         policy: the policy in force.
@@ -309,7 +310,9 @@ def rolled_back(
         serves = now is not None and (really or asked)
         story = f"version {now} serves" if serves else "nothing serves"
         raise RepositoryError(f"There is no earlier version to go back to; {story}.")
-    return replace(policy, versions=(earlier[-1],))
+    back = earlier[-1]
+    lower = {version for version in asked if version < back}
+    return replace(policy, versions=tuple(sorted({*lower, back})))
 
 
 def champion_of_trial(

@@ -64,7 +64,7 @@ class CheckedTruths:
     Attributes:
         sent: those that can be stored, as they were sent.
         truths: the same, as the store takes them.
-        not_stored: those about rows that the store does not have.
+        not_stored: those about predictions that the store does not have.
     """
 
     sent: list[SentTruth] = field(default_factory=list)
@@ -130,8 +130,11 @@ def check_truths(
         if problems.are_too_many:
             break
         event = find(each.request_id)
-        if event is None or each.row >= event.instances:
+        if event is None or not event.instances:
             checked.not_stored.append(each)
+            continue
+        if each.row >= event.instances:
+            problems.add(f"{each.path}.row", f"{_expected_row(event.instances)}, not {each.row}.")
             continue
         signature = contract_of(event.version).get(event.signature)
         if signature is None:
@@ -149,6 +152,12 @@ def check_truths(
             checked.truths.append(Truth(each.request_id, each.row, each.source, values))
     problems.raise_if_any()
     return checked
+
+
+def _expected_row(rows: int) -> str:
+    if rows == 1:
+        return "Expected 0, the only row of this prediction"
+    return f"Expected a row of this prediction, 0 to {rows - 1}"
 
 
 def _values(

@@ -207,6 +207,26 @@ def test_who_is_the_champion_of_a_trial(
     assert found == champion
 
 
+@pytest.mark.parametrize(
+    ("named", "latest", "refused", "back"),
+    [
+        ((1, 2, 3), 1, [], (1, 2)),
+        ((1, 3), 1, [], (1, 2)),
+        ((1, 2, 3), 1, [2], (1,)),
+        ((), 3, [], (2, 3)),
+        ((), 2, [], (3,)),
+        ((), 4, [1], (2, 3)),
+    ],
+)
+def test_who_goes_back_leaves_lower_versions_in_service(
+    named: tuple[int, ...], latest: int, refused: list[int], back: tuple[int, ...]
+) -> None:
+    policy = Policy(versions=named, latest=latest, labels={"stable": 1})
+    assert rolled_back(policy, [1, 2, 3, 4][: 3 if named else 4], refused=refused) == replace(
+        policy, versions=back
+    )
+
+
 def test_one_goes_back_from_a_version_that_was_refused_though_nothing_serves() -> None:
     pinned = Policy(versions=(3,))
     assert rolled_back(pinned, [1, 2, 3, 4], refused=[3]) == Policy(versions=(2,))

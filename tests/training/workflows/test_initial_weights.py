@@ -135,7 +135,7 @@ def test_mpg_cannot(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_csv(tmp_path / "cars.csv", CAR_HEADER, cars(60))
     assert cli.main(["train", "mpg", "--data", "cars.csv", "--init-from", "1"]) == 2
     assert capsys.readouterr().err.startswith("mpg cannot start from a version: its error comes")
-    assert list(Path("runs/mpg").iterdir()) == []
+    assert not Path("runs").exists()
 
 
 @pytest.mark.parametrize("arch", ["default", "tutorial"])

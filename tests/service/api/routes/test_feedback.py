@@ -141,11 +141,7 @@ def taken(**changes: Any) -> dict[str, Any]:
 def test_what_was_not_sampled_is_not_found(client: FlaskClient) -> None:
     predict(client, IN)
     stored(client, IN)
-    for item in (
-        {"id": OUT, "truth": 1},
-        {"id": "never-asked", "truth": 1},
-        {"id": IN, "row": 2, "truth": 1},
-    ):
+    for item in ({"id": OUT, "truth": 1}, {"id": "never-asked", "row": 2, "truth": 1}):
         response = send(client, item)
         assert_error(response, 404, "NOT_FOUND")
         row, name = item.get("row", 0), item["id"]
@@ -172,6 +168,8 @@ def test_truths_are_checked_by_the_contract_in_words(client: FlaskClient) -> Non
         ({"id": IN, "row": -1, "truth": 1}, "feedback[0].row", "Expected a whole number from 0 to 2147483647, not -1."),
         ({"id": IN, "row": 2**31, "truth": 1}, "feedback[0].row", "Expected a whole number from 0 to 2147483647, not 2147483648."),
         ({"id": IN, "row": None, "truth": 1}, "feedback[0].row", "Expected a whole number from 0 to 2147483647, not null."),
+        ({"id": IN, "row": 2, "truth": 1}, "feedback[0].row", "Expected a row of this prediction, 0 to 1, not 2."),
+        ({"id": "p", "row": 7, "truth": 1}, "feedback[0].row", "Expected 0, the only row of this prediction, not 7."),
         ({"id": IN, "truth": 1, "source": "me"}, "feedback[0].source", 'Expected "user" or "audit", not \'me\'.'),
         ({"id": IN, "truth": 1, "source": []}, "feedback[0].source", 'Expected "user" or "audit", not a list of 0 values.'),
         ({"id": "", "truth": 1}, "feedback[0].id", "Expected the X-Request-Id of a prediction, not ''."),
