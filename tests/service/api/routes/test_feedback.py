@@ -169,7 +169,6 @@ def test_truths_are_checked_by_the_contract_in_words(client: FlaskClient) -> Non
         ({"id": IN, "row": 2**31, "truth": 1}, "feedback[0].row", "Expected a whole number from 0 to 2147483647, not 2147483648."),
         ({"id": IN, "row": None, "truth": 1}, "feedback[0].row", "Expected a whole number from 0 to 2147483647, not null."),
         ({"id": IN, "row": 2, "truth": 1}, "feedback[0].row", "Expected a row of this prediction, 0 to 1, not 2."),
-        ({"id": "p", "row": 7, "truth": 1}, "feedback[0].row", "Expected 0, the only row of this prediction, not 7."),
         ({"id": IN, "truth": 1, "source": "me"}, "feedback[0].source", 'Expected "user" or "audit", not \'me\'.'),
         ({"id": IN, "truth": 1, "source": []}, "feedback[0].source", 'Expected "user" or "audit", not a list of 0 values.'),
         ({"id": "", "truth": 1}, "feedback[0].id", "Expected the X-Request-Id of a prediction, not ''."),
@@ -181,6 +180,14 @@ def test_truths_are_checked_by_the_contract_in_words(client: FlaskClient) -> Non
         response = send(client, item, {"id": IN, "row": 1, "truth": 77})
         assert_error(response, 400, "INVALID_ARGUMENT")
         assert response.json["details"] == {path: [message]}
+    one = {"instances": BODY["instances"][:1]}
+    predict(client, "one-row", one, model="private")
+    stored(client, "one-row", "private")
+    item = {"id": "one-row", "row": 7, "truth": 1}
+    response = send(client, item, path="/v1/models/private:feedback")
+    assert response.json["details"] == {
+        "feedback[0].row": ["Expected 0, the only row of this prediction, not 7."]
+    }
     for item, shown in (
         (1, "a number"),
         ("LOUD", "a text"),
